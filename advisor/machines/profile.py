@@ -1,0 +1,100 @@
+"""A machine: `MachineProfile`, the schema of `hardware_profiles/*/*.toml` and of `advisor detect --json`.
+
+Unknown is None. Sizes are bytes (files may write "24 GiB"). `sources` says for each value where it is from, by dotted path
+("gpus.0.bandwidth_gb_s"), or for a whole branch ("gpus.0").
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from advisor.units import Bytes
+
+Backend = Literal["cuda", "metal", "rocm", "vulkan", "sycl"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gpu(_Strict):
+    """A GPU. On a unified-memory machine it has no memory of its own: `memory_bytes` and `capacity_bytes` are None."""
+
+    name: str
+    vendor: Literal["nvidia", "amd", "intel", "apple", "other"]
+    backend: Backend
+    memory_bytes: Bytes | None = None
+    """Nominal size, as on the box."""
+    capacity_bytes: Bytes | None = None
+    """What the driver reports; a little less than nominal."""
+    in_use_bytes: Bytes | None = None
+    bandwidth_gb_s: float | None = Field(default=None, gt=0)
+    bandwidth_measured_gb_s: float | None = Field(default=None, gt=0)
+    fp16_tflops: float | None = Field(default=None, gt=0)
+    """Dense matrix throughput in half precision (tensor cores where it has them)."""
+    fp32_tflops: float | None = Field(default=None, gt=0)
+    cores: int | None = Field(default=None, gt=0)
+    architecture: str | None = None
+    compute_capability: str | None = None
+    driver: str | None = None
+    link: str | None = None
+    """How it is connected, such as "PCIe 4.0 x16"."""
+    launch_price_usd: int | None = None
+    release_date: str | None = None
+
+
+class Cpu(_Strict):
+    """The processor. `threads_for_inference` of the advice are its performance cores."""
+
+    name: str | None = None
+    performance_cores: int | None = Field(default=None, ge=0)
+    efficiency_cores: int | None = Field(default=None, ge=0)
+    threads: int | None = Field(default=None, gt=0)
+    instruction_sets: tuple[str, ...] = ()
+    """Those that matter to ggml: avx2, avx512f, avx512_vnni, amx_int8, neon, dotprod, i8mm, sve ..."""
+
+
+class SystemMemory(_Strict):
+    """System memory; on unified machines the one memory that CPU and GPU share."""
+
+    capacity_bytes: Bytes | None = None
+    in_use_bytes: Bytes | None = None
+    """Held by other programs now; None on a machine that is only named."""
+    bandwidth_gb_s: float | None = Field(default=None, gt=0)
+    bandwidth_measured_gb_s: float | None = Field(default=None, gt=0)
+    type: str | None = None
+    swap_bytes: Bytes | None = None
+
+
+class Disk(_Strict):
+    """The disk where models are."""
+
+    path: str | None = None
+    free_bytes: Bytes | None = None
+    capacity_bytes: Bytes | None = None
+
+
+class MachineProfile(_Strict):
+    """One machine, detected, named, read from a browser or typed in."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    name: str
+    kind: Literal["discrete", "unified", "cpu"]
+    """discrete: GPUs with memory of their own; unified: GPU and CPU share one memory; cpu: no GPU that engines use."""
+    origin: Literal["profile", "detected", "browser", "typed"] = "profile"
+    gpus: tuple[Gpu, ...] = ()
+    cpu: Cpu = Cpu()
+    memory: SystemMemory = SystemMemory()
+    memory_options_bytes: tuple[Bytes, ...] = ()
+    """Sizes it was sold with, smallest first; for machines whose memory the user must name."""
+    gpu_limit_bytes: Bytes | None = None
+    """Most of a unified memory that the GPU may take; None where unknown or where there is no limit."""
+    raise_gpu_limit: str | None = None
+    """The command that raises the limit, to be shown with its risk."""
+    disk: Disk = Disk()
+    os: str | None = None
+    notes: tuple[str, ...] = ()
+    sources: dict[str, str] = {}
+    checked: str | None = None
+    """Date on which the values were last compared with their sources."""
