@@ -66,6 +66,10 @@ class Hyperparameters:
     indexer_head_count: int = 0
     indexer_key_length: int = 0
     """DeepSeek sparse attention's indexer, whose keys are cached too; 0 without."""
+    caches_indexer_keys: tuple[bool, ...] = ()
+    """True where a block caches one indexer key of `indexer_key_length` a token, in a cache of its own; empty where none does."""
+    compress_ratios: tuple[int, ...] = ()
+    """DeepSeek V4: tokens that one compressed cache entry stands for, by block, 0 without; empty for every other architecture."""
 
     ssm_conv_kernel: int = 0
     ssm_inner_size: int = 0
@@ -75,6 +79,10 @@ class Hyperparameters:
     shortconv_l_cache: int = 0
     wkv_head_size: int = 0
     token_shift_count: int = 0
+    kda_head_length: int = 0
+    """Kimi delta attention's head width; 0 without."""
+    linear_head_length: int = 0
+    """Head width of MiniMax-01's linear attention; 0 without."""
 
     per_layer_embedding_length: int = 0
     """Width of Gemma 3n/4's per-layer input embedding; 0 without."""
@@ -98,3 +106,25 @@ class Hyperparameters:
         if self.kv_lora_rank and self.key_length_mla:
             return (0,) * self.block_count
         return tuple(n * length for n, length in zip(self.head_count_kv, self.value_length, strict=True))
+
+    @property
+    def conv_state_elements(self) -> int:
+        """Elements of one sequence's convolution or token-shift state in one recurrent block (llama_hparams::n_embd_r,
+        src/llama-hparams.cpp:208-234)."""
+        if self.wkv_head_size:
+            return self.token_shift_count * self.embedding_length
+        if self.shortconv_l_cache:
+            return self.embedding_length * (self.shortconv_l_cache - 1)
+        history = self.ssm_conv_kernel - 1 if self.ssm_conv_kernel else 0
+        if self.kda_head_length:
+            return 3 * (history if self.ssm_conv_kernel else 3) * self.head_count[0] * self.kda_head_length
+        return history * (self.ssm_inner_size + 2 * self.ssm_group_count * self.ssm_state_size)
+
+    @property
+    def recurrent_state_elements(self) -> int:
+        """Elements of one sequence's recurrent state in one recurrent block (llama_hparams::n_embd_s, src/llama-hparams.cpp:236-256)."""
+        if self.wkv_head_size:
+            return self.embedding_length * self.wkv_head_size
+        if head_length := self.kda_head_length or self.linear_head_length:
+            return head_length * head_length * self.head_count[0]
+        return self.ssm_state_size * self.ssm_inner_size
