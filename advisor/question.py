@@ -33,14 +33,62 @@ Share = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Split = Annotated[tuple[Share, ...], BeforeValidator(_split), Field(min_length=1, max_length=64)]
 
 
-class Question(BaseModel):
-    """What is asked. None means "by the runtime's preset" or, for the machine, "on a machine without a limit"."""
+class Asked(BaseModel):
+    """A question of any kind: checked on the way in, and able to travel as the query of an address."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> Self:
+        """The question in `fields`. Raises QuestionError with one sentence that names the field and what would be right."""
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            raise _first_complaint(error, tuple(cls.model_fields)) from None
+
+    @classmethod
+    def from_query(cls, query: str | Mapping[str, str]) -> Self:
+        """The question in the query of an address, as `to_query` writes it; unknown names are refused."""
+        return cls.parse(dict(parse_qsl(query)) if isinstance(query, str) else query)
+
+    def query_fields(self) -> dict[str, str]:
+        """Every field that was set, as text, in a fixed order."""
+        fields = self.model_dump(exclude_none=True, exclude_defaults=True)
+        return {name: _as_text(value) for name, value in fields.items()}
+
+    def to_query(self) -> str:
+        """The whole question as the query of an address."""
+        return urlencode(self.query_fields())
+
+
+class MachineAsked(Asked):
+    """Which machine is asked about. None means "as the profile says"; all None: no machine, or this one, as the page decides."""
+
+    machine: Text | None = None
+    gpus: int | None = Field(default=None, ge=1, le=64)
+    memory_gib: Positive | None = None
+    ram_gib: Positive | None = None
+    bandwidth_gb_s: Positive | None = None
+    unified: bool = False
+
+    def machine_fields(self) -> dict[str, Any]:
+        """The machine's part of the question, as `machines.resolve.resolve_machine` takes it."""
+        return {name: getattr(self, name) for name in MachineAsked.model_fields}
+
+
+class FitQuestion(MachineAsked):
+    """What can this machine run?"""
+
+    context: int | None = Field(default=None, ge=1, le=2**28)
+    purpose: Annotated[Literal["chat", "code", "reasoning", "documents", "agents"], BeforeValidator(_lower)] = "chat"
+    min_tps: Positive | None = None
+
+
+class Question(MachineAsked):
+    """What does this model need? None means "by the runtime's preset" or, for the machine, "on a machine without a limit"."""
+
     model: Text
     quant: Text | None = None
-    machine: Text | None = None
     runtime: Annotated[Runtime, BeforeValidator(_lower)] = "llama-server"
     context: int | None = Field(default=None, ge=1, le=2**28)
     slots: int | None = Field(default=None, ge=1, le=256)
@@ -60,30 +108,6 @@ class Question(BaseModel):
     draft: Text | None = None
     build: Text | None = None
     grade: Annotated[Literal["formula", "engine"], BeforeValidator(_lower)] = "formula"
-    gpus: int | None = Field(default=None, ge=1, le=64)
-    memory_gib: Positive | None = None
-    ram_gib: Positive | None = None
-    bandwidth_gb_s: Positive | None = None
-    unified: bool = False
-
-    @classmethod
-    def parse(cls, fields: Mapping[str, Any]) -> Self:
-        """The question in `fields`. Raises QuestionError with one sentence that names the field and what would be right."""
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise _first_complaint(error) from None
-
-    @classmethod
-    def from_query(cls, query: str | Mapping[str, str]) -> Self:
-        """The question in the query of an address, as `to_query` writes it; unknown names are refused."""
-        pairs = dict(parse_qsl(query)) if isinstance(query, str) else query
-        return cls.parse(pairs)
-
-    def to_query(self) -> str:
-        """The whole question as the query of an address: every field that was set, in a fixed order."""
-        fields = self.model_dump(exclude_none=True, exclude_defaults=True)
-        return urlencode({name: _as_text(value) for name, value in fields.items()})
 
 
 def _as_text(value: object) -> str:
@@ -94,12 +118,11 @@ def _as_text(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-def _first_complaint(error: ValidationError) -> QuestionError:
+def _first_complaint(error: ValidationError, options: tuple[str, ...]) -> QuestionError:
     first = error.errors(include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else "question"
     if first["type"] == "extra_forbidden":
-        names = ", ".join(Question.model_fields)
-        return QuestionError(f'there is no option "{field[:_SHOWN]}"; the options are {names}', field=field)
+        return QuestionError(f'there is no option "{field[:_SHOWN]}"; the options are {", ".join(options)}', field=field)
     if first["type"] == "missing":
         return QuestionError(f'"{field}" is missing; name a model, such as "llama-3.1-8b" or a .gguf file', field=field)
     given = str(first["input"])

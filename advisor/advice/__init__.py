@@ -1,0 +1,1 @@
+"""Decisions: verdicts, ranked options, recommendations. Pure: no I/O, no clock, no globals."""

@@ -1,0 +1,126 @@
+"""One question in, one answer out: `estimate`. Pages, commands and requests all call it and show what it returns."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from advisor.advice.verdict import Verdict, judge
+from advisor.errors import HeadroomError, MissingPartError, QuestionError
+from advisor.machines.profile import MachineProfile
+from advisor.machines.resolve import resolve_machine
+from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
+from advisor.memory.planner import plan_memory
+from advisor.memory.presets import resolve as resolve_settings
+from advisor.models.metadata import ModelMetadata
+from advisor.models.projector import Projector, resolve_projector
+from advisor.models.resolve import resolve_model
+from advisor.question import Question
+
+SCHEMA = 1
+MAX_REQUEST_BYTES = 64 * 1024
+PLANNED_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
+_SETTINGS = ("context", "slots", "unified_kv", "batch", "ubatch", "type_k", "type_v", "flash_attention", "swa_full")
+_SETTINGS += ("gpu_layers", "cpu_moe_layers", "tensor_split", "logits", "depth", "build", "runtime")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model needs on a machine, and whether that fits."""
+
+    model: ModelMetadata
+    machine: MachineProfile | None
+    plan: MemoryPlan
+    verdict: Verdict | None
+    """None where no machine was named."""
+    assumptions: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of `advisor estimate --json`, schema 1."""
+        return {
+            "schema": SCHEMA,
+            "model": model_json(self.model),
+            "machine": None if self.machine is None else {"id": self.machine.id, "name": self.machine.name},
+            "settings": self.plan.settings.model_dump(mode="json"),
+            "grade": self.plan.grade,
+            "devices": [device_json(device) for device in self.plan.devices],
+            "pools": [pool_json(pool) for pool in self.plan.pools],
+            "verdict": self.verdict.verdict if self.verdict else None,
+            "reasons": list(self.verdict.reasons) if self.verdict else [],
+            "speed": None,
+            "assumptions": list(self.assumptions),
+        }
+
+
+def estimate(question: Question) -> Estimate:
+    """The plan and verdict for `question`. Raises QuestionError or MissingPartError with one sentence for a person."""
+    if question.runtime not in PLANNED_RUNTIMES:
+        raise QuestionError(
+            f'memory of the runtime "{question.runtime}" cannot be planned yet; choose one of {", ".join(PLANNED_RUNTIMES)}',
+            field="runtime",
+        )
+    if question.grade == "engine":
+        raise MissingPartError("plans by the engine itself are not part of this version; ask for --grade formula")
+    model = resolve_model(question.model, question.quant)
+    machine, assumptions = resolve_machine(**question.machine_fields())
+    return estimate_for(question, model, machine, assumptions)
+
+
+def estimate_for(
+    question: Question, model: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...] = ()
+) -> Estimate:
+    """As `estimate`, for a model and a machine that are already at hand (a header from a browser, a detected machine)."""
+    overrides = question.model_dump(include=set(_SETTINGS), exclude_none=True)
+    settings = resolve_settings(overrides, model, has_gpu=machine is None or bool(machine.gpus), machine=machine)
+    projector: Projector | None = resolve_projector(question.mmproj, model.source) if question.mmproj else None
+    draft = resolve_model(question.draft) if question.draft else None
+    plan = plan_memory(model, machine, settings, gpus=question.gpus or 1, projector=projector, draft=draft)
+    said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
+    return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
+
+
+def answer_requests(lines: Iterable[str]) -> Iterator[str]:
+    """One JSON answer a line for one JSON question a line; a wrong line answers {"error": ".."} in its place."""
+    for line in lines:
+        if line.strip():
+            yield json.dumps(_answer(line))
+
+
+def _answer(line: str) -> dict[str, Any]:
+    try:
+        if len(line) > MAX_REQUEST_BYTES:
+            raise QuestionError(f"the line is longer than {MAX_REQUEST_BYTES} characters; a question is much shorter")
+        fields = json.loads(line)
+        if not isinstance(fields, dict):
+            raise QuestionError('the line is not a JSON object; write one such as {"model": "llama-3.1-8b"}')
+        return estimate(Question.parse(fields)).to_json()
+    except (json.JSONDecodeError, RecursionError) as error:
+        return {"error": f"the line is not JSON: {error}"}
+    except HeadroomError as error:
+        return {"error": str(error)}
+
+
+def model_json(model: ModelMetadata) -> dict[str, Any]:
+    """The `model` part of every answer."""
+    return {
+        "id": model.id,
+        "name": model.name,
+        "architecture": model.hyperparameters.architecture,
+        "quantization": model.quantization,
+        "file_bytes": model.file_bytes,
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+    }
+
+
+def device_json(device: DevicePlan) -> dict[str, Any]:
+    """One row of `devices`."""
+    names = ("name", "kind", "pool", "capacity_bytes", "in_use_bytes", "weights_bytes", "kv_cache_bytes")
+    names += ("recurrent_state_bytes", "compute_bytes", "output_bytes", "projector_bytes", "draft_bytes", "overhead_bytes")
+    return {name: getattr(device, name) for name in (*names, "total_bytes", "headroom_bytes")}
+
+
+def pool_json(pool: Pool) -> dict[str, Any]:
+    """One row of `pools`."""
+    names = ("id", "kind", "capacity_bytes", "gpu_limit_bytes", "in_use_bytes", "total_bytes", "headroom_bytes")
+    return {name: getattr(pool, name) for name in names}

@@ -1,0 +1,1 @@
+"""Plotly figures, built from results as plain dictionaries. No streamlit, no computing."""

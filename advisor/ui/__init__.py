@@ -1,0 +1,1 @@
+"""Showing: words, state in the address, browser components. Computes nothing."""
