@@ -1,0 +1,145 @@
+"""A compute graph as llama.cpp builds it, reduced to what memory depends on: shapes, order, views and who reads what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import prod
+
+Dim = int
+CACHE_CELLS: Dim = -1
+"""Stands for the number of cells of the full-attention cache (n_kv) in a shape, which varies with the context."""
+WINDOW_CELLS: Dim = -2
+"""Stands for the number of cells of the sliding-window cache."""
+
+ELEMENT_BYTES = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
+
+# ggml/src/ggml-alloc.c:23-50, ggml_op_can_inplace
+IN_PLACE = frozenset({"scale", "add", "sub", "mul", "div", "sqr", "unary", "rope", "rms_norm", "clamp", "soft_max", "fill", "add_id"})
+# ggml/src/ggml-backend.cpp, ggml_is_view_op
+VIEW_OPS = frozenset({"view", "reshape", "permute", "transpose"})
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One tensor of the graph. `shape` is in ggml's order; a negative entry stands for a number of cache cells."""
+
+    op: str
+    shape: tuple[Dim, ...]
+    kind: str = "f32"
+    sources: list["Node"] = field(default_factory=list)
+    view_of: "Node | None" = None
+    contiguous: bool = True
+    device: int = -1
+    """Index of the device it is computed or kept on; -1 until the scheduler decides."""
+    resident: bool = False
+    """True for weights and caches, whose data lives outside the compute buffer."""
+    fixed: tuple[int, int] | None = None
+    """(bytes, cells) where the size does not follow from the shape: weights, caches and copies of them."""
+    is_weight: bool = False
+    is_input: bool = False
+    is_output: bool = False
+
+    @property
+    def external(self) -> bool:
+        """True where the data, or the data it is a view of, is allocated outside the compute buffer."""
+        return (self.view_of or self).resident
+
+    def size(self) -> tuple[int, int]:
+        """(bytes, cells): bytes if `cells` is 0, otherwise bytes for each cell of that cache."""
+        if self.fixed is not None:
+            return self.fixed
+        constant, cells = ELEMENT_BYTES[self.kind], 0
+        for dim in self.shape:
+            if dim < 0:
+                cells = dim
+            else:
+                constant *= dim
+        return constant, cells
+
+    def same_layout(self, other: "Node") -> bool:
+        """ggml_are_same_layout: the same type, shape and strides."""
+        return self.kind == other.kind and self.contiguous and other.contiguous and _padded(self.shape) == _padded(other.shape)
+
+
+def _padded(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    return shape + (1,) * (4 - len(shape))
+
+
+class Graph:
+    """Builds nodes and keeps the order in which `ggml_build_forward_expand` would put them."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.leaves: list[Node] = []
+        self._seen: set[int] = set()
+
+    def expand(self, node: Node) -> Node:
+        """Append `node` and what it reads, depth first in the order of the sources (ggml.c, ggml_visit_parents)."""
+        stack: list[tuple[Node, int]] = [(node, 0)]
+        while stack:
+            current, index = stack.pop()
+            if index == 0:
+                if id(current) in self._seen:
+                    continue
+                self._seen.add(id(current))
+            if index < len(current.sources):
+                stack.append((current, index + 1))
+                stack.append((current.sources[index], 0))
+            elif current.op == "none":
+                self.leaves.append(current)
+            else:
+                self.nodes.append(current)
+        return node
+
+    def input(self, kind: str, *shape: Dim) -> Node:
+        """A graph input, filled from the host before each run."""
+        return Node("none", shape, kind, is_input=True)
+
+    def weight(self, device: int, n_bytes: int, *shape: Dim) -> Node:
+        """A weight kept on `device`."""
+        return Node("none", shape, device=device, resident=True, fixed=(n_bytes, 0), is_weight=True)
+
+    def cache(self, device: int, cell_bytes: int, cells: Dim = 0) -> Node:
+        """A cache kept on `device`, `cell_bytes` for each of its `cells` (or in all, where `cells` is 0)."""
+        return Node("none", (1,), device=device, resident=True, fixed=(cell_bytes, cells))
+
+    def op(self, name: str, shape: Iterable[Dim], *sources: Node, kind: str = "f32") -> Node:
+        """Any other operation with a result of its own."""
+        return Node(name, tuple(shape), kind, list(sources))
+
+    def view(self, source: Node, *shape: Dim, contiguous: bool = False, op: str = "view") -> Node:
+        """A part of `source`, or all of it in another shape."""
+        root = source.view_of or source
+        return Node(op, shape, source.kind, [source], root, contiguous, fixed=source.fixed)
+
+    def reshape(self, source: Node, *shape: Dim) -> Node:
+        """The same data in another shape."""
+        return self.view(source, *shape, contiguous=True, op="reshape")
+
+    def matmul(self, weight: Node, x: Node) -> Node:
+        """weight [in, out] times x [in, tokens, ...]."""
+        return Node("mul_mat", (weight.shape[1], *x.shape[1:]), "f32", [weight, x])
+
+    def unary(self, x: Node, op: str = "unary") -> Node:
+        """An operation with one source that keeps the shape and may work in place."""
+        return Node(op, x.shape, x.kind, [x])
+
+    def binary(self, op: str, a: Node, b: Node) -> Node:
+        """An operation of two sources with the shape of the first."""
+        return Node(op, a.shape, a.kind, [a, b])
+
+    def cont(self, x: Node, *shape: Dim) -> Node:
+        """A contiguous copy."""
+        return Node("cont", shape or x.shape, x.kind, [x])
+
+    def get_rows(self, table: Node, rows: Node, width: int) -> Node:
+        """`width` wide rows, as many as `rows` has entries."""
+        return Node("get_rows", (width, rows.shape[0]), "f32", [table, rows])
+
+    def set_rows(self, cache: Node, rows: Node, indices: Node) -> Node:
+        """Rows written into a cache: a view of it (ggml_set_rows reads the new rows first, then the indices, then the cache)."""
+        return Node("set_rows", cache.shape, cache.kind, [rows, indices, cache], cache.view_of or cache)
+
+
+def elements(shape: tuple[Dim, ...]) -> int:
+    """Elements of a shape without cache cells."""
+    return prod(shape)

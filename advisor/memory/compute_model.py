@@ -1,0 +1,90 @@
+"""A whole model as a compute graph, from token embeddings to logits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
+from advisor.memory.compute_graph import Graph, Node
+from advisor.models.hyperparameters import Attention
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What comes before the first block and after the last."""
+
+    vocabulary: int
+    output_device: int
+    output_bytes: int
+    embedding_bytes: int
+    norm_layer: bool
+    """True where the last norm has a bias."""
+    softcap: bool
+    scaled_embeddings: bool
+
+
+def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
+    """The graph that the engine reserves memory for (llama_context::graph_reserve)."""
+    b = BlockBuilder(shape)
+    g = b.graph
+    x = _embeddings(b, ends)
+    rows = g.input("i32", shape.outputs)
+    for index, block in enumerate(blocks):
+        b.index = index
+        picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
+        x = _block(b, block, index, x, picked)
+    if shape.late_rows:
+        if shape.architecture == "gpt-oss":
+            x = g.get_rows(x, rows, shape.width)
+    device = ends.output_device
+    x = g.unary(x, "norm" if ends.norm_layer else "rms_norm")
+    x = g.binary("mul", x, g.weight(device, shape.width * 4, shape.width))
+    if shape.late_rows and shape.architecture != "gpt-oss":
+        x = g.get_rows(x, rows, shape.width)
+    logits = g.matmul(g.weight(device, ends.output_bytes, shape.width, ends.vocabulary), x)
+    if ends.softcap:
+        for op in ("scale", "unary", "scale"):
+            logits = g.unary(logits, op)
+    logits.is_output = True
+    g.expand(logits)
+    return g
+
+
+def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
+    """build_inp_embd: both ways in are reserved, for tokens and for embeddings."""
+    g, shape = b.graph, b.shape
+    table = g.weight(shape.host, ends.embedding_bytes, shape.width, ends.vocabulary)
+    x = g.get_rows(table, b.input("tokens", "i32", shape.tokens), shape.width)
+    g.expand(x)
+    if shape.embeddings_input:
+        g.expand(g.input("f32", shape.width, shape.tokens))
+    if ends.scaled_embeddings:
+        x = g.unary(x, "scale")
+    return x
+
+
+def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None) -> Node:
+    """One block with its residual connections."""
+    g, names = b.graph, block.named
+    normed = b.norm(block, index, x, "attn_norm")
+    parallel = not ({"ffn_norm.weight", "post_attention_norm.weight", "post_ffw_norm.weight"} & names.keys())
+    out = b.attention(block, index, normed)
+    if rows is not None:
+        out, x = _pick(b, rows, out), _pick(b, rows, x)
+        if parallel:
+            normed = _pick(b, rows, normed)
+    if parallel:
+        return g.binary("add", g.binary("add", b.mixture(block, index, normed), x), out)
+    before_ffn = "post_attention_norm" if not ({"ffn_norm.weight", "post_ffw_norm.weight"} & names.keys()) else "ffn_norm"
+    if before_ffn == "ffn_norm":
+        out = b.norm(block, index, out, "post_attention_norm")
+    middle = g.binary("add", out, x)
+    out = b.mixture(block, index, b.norm(block, index, middle, before_ffn))
+    out = b.norm(block, index, out, "post_ffw_norm")
+    return g.binary("add", out, middle)
+
+
+def _pick(b: BlockBuilder, rows: Node, x: Node) -> Node:
+    return b.graph.get_rows(x, rows, x.shape[0])
+
+
+__all__ = ["Attention", "Block", "Ends", "GraphShape", "build"]

@@ -1,0 +1,128 @@
+"""Which device computes which node, and what is copied between devices: ggml's backend scheduler."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from advisor.memory.compute_graph import VIEW_OPS, Graph, Node
+
+OFFLOAD_BATCH = 32
+"""GPUs take operations on host weights over from this many rows on (ggml-cuda.cu, op_offload_min_batch_size)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node in the order of allocation. A `dependency` only keeps its source alive until here."""
+
+    node: Node
+    dependency: bool = False
+
+
+def batch_rows(node: Node) -> int:
+    """Rows that decide whether host weights are worth copying (ggml-cuda.cu, get_op_batch_size)."""
+    shape = node.shape + (1,) * (4 - len(node.shape))
+    if node.op == "get_rows":
+        return 0
+    if node.op == "mul_mat":
+        return shape[1]
+    if node.op in ("mul_mat_id", "rope"):
+        return shape[2]
+    return shape[1] * shape[2] * shape[3]
+
+
+def assign_devices(graph: Graph, host: int, *, offload: bool) -> None:
+    """Give every node a device; `host` is the last index (ggml-backend.cpp, ggml_backend_sched_split_graph passes 1 to 4)."""
+    for leaf in graph.leaves:
+        if leaf.is_input:
+            leaf.device = host
+    for node in graph.nodes:
+        if node.device == -1:
+            node.device = _from_data(node, host, offload)
+    nodes = [node for node in graph.nodes if node.op not in VIEW_OPS]
+    _spread(nodes, skip=host)
+    _spread(reversed(nodes), skip=host)
+    _spread(nodes, skip=-1)
+    _spread(reversed(nodes), skip=-1)
+    for node in graph.nodes:
+        if node.view_of is not None and node.device == -1:
+            node.device = node.view_of.device
+        for source in node.sources:
+            if source.device == -1:
+                source.device = source.view_of.device if source.view_of is not None else node.device
+        if node.device == -1:
+            node.device = 0
+
+
+def _from_data(node: Node, host: int, offload: bool) -> int:
+    if node.external:
+        return (node.view_of or node).device
+    if node.op in ("rope", "flash_attn"):
+        return -1
+    for source in node.sources:
+        if source.is_weight:
+            if offload and source.device == host and host > 0 and batch_rows(node) >= OFFLOAD_BATCH:
+                return 0
+            return source.device
+    return -1
+
+
+def _spread(nodes: Iterable[Node], skip: int) -> None:
+    current = -1
+    for node in nodes:
+        if node.device != -1:
+            current = -1 if node.device == skip else node.device
+        elif current != -1:
+            node.device = current
+
+
+def split(graph: Graph, copies: int) -> tuple[list[Node], list[Step]]:
+    """Leaves and steps in the order of allocation, copies between devices inserted (passes 5 and 6)."""
+    made: dict[tuple[int, int], list[Node]] = {}
+    splits: list[tuple[list[Node], list[Node]]] = []  # (copied sources, nodes)
+    inputs: list[Node] = []
+    members: list[Node] = []
+    device = next((n.device for n in graph.nodes if n.op not in VIEW_OPS), 0)
+    for node in graph.nodes:
+        if node.op in VIEW_OPS:
+            members.append(node)
+            continue
+        fresh = node.device == device and bool(inputs) and any(s.is_weight and s.device != device for s in node.sources)
+        if node.device != device or fresh:
+            splits.append((inputs, members))
+            inputs, members, device = [], [], node.device
+        for index, source in enumerate(node.sources):
+            if source.device != device:
+                key = (id(source), device)
+                if key not in made:
+                    made[key] = [_copy(source, device, pinned=copies > 1) for _ in range(copies)]
+                    inputs.append(source)
+                node.sources[index] = made[key][0]
+        members.append(node)
+    splits.append((inputs, members))
+    steps: list[Step] = []
+    leaves: list[Node] = []
+    if copies > 1:
+        for leaf in graph.leaves:
+            if leaf.is_input:
+                leaf.is_output = True
+                leaves.append(leaf)
+                leaves.extend(_copy(leaf, leaf.device, pinned=True) for _ in range(copies - 1))
+    for inputs, members in splits:
+        for source in inputs:
+            copy = made[(id(source), members_device(members))]
+            steps.append(Step(source, dependency=True))
+            steps.append(Step(copy[0]))
+            if copies > 1:
+                leaves.extend(copy)
+        steps.extend(Step(node) for node in members)
+    leaves.extend(leaf for leaf in graph.leaves if not leaf.external)
+    return leaves, steps
+
+
+def members_device(members: list[Node]) -> int:
+    """The device of a split: that of its first node that computes something."""
+    return next(node.device for node in members if node.op not in VIEW_OPS)
+
+
+def _copy(source: Node, device: int, *, pinned: bool) -> Node:
+    """A copy in the compute buffer of `device`, as large as its source. Copies for pipelines are never freed."""
+    return Node("copy", source.shape, source.kind, device=device, fixed=source.fixed, is_input=pinned, is_output=pinned)
