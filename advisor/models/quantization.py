@@ -1,0 +1,173 @@
+"""Quantizing a model on paper: the type of every tensor, and the bytes, for any file type of llama.cpp.
+
+The decisions are those of llama-quantize (advisor/models/quantization_rules.py); a model's tensors are grouped once
+(advisor/models/quantization_groups.py), and every quantization then decides once a group.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import numpy as np
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+from numpy.typing import NDArray
+
+from advisor.errors import QuestionError
+from advisor.models.hyperparameters import Hyperparameters
+from advisor.models.quantization_groups import NamedShape, Overrides, TensorGroups, group_tensors
+from advisor.models.quantization_names import QUANTIZATIONS, Quantization, parse_quantization, quantization
+from advisor.models.quantization_rules import EMBEDDINGS, Category, Era, choose_type
+from advisor.models.tensor import Tensor
+from advisor.models.weight_table import WeightTable
+
+__all__ = [
+    "QUANTIZATIONS",
+    "Era",
+    "Quantization",
+    "TensorGroups",
+    "era_of",
+    "group_tensors",
+    "group_types",
+    "kept_types",
+    "needs_imatrix",
+    "parse_quantization",
+    "quantization",
+    "quantize",
+    "quantize_groups",
+    "quantized_bytes",
+    "weight_table",
+]
+
+
+def quantize(
+    shapes: Iterable[NamedShape],
+    hp: Hyperparameters,
+    quantization: str,
+    *,
+    imatrix: bool | None = None,
+    era: Era | str | None = None,
+    overrides: Overrides = (),
+    kept: Overrides = (),
+) -> tuple[Tensor, ...]:
+    """The tensors of `shapes`, in their order, as llama-quantize stores them in a file of type `quantization`.
+
+    `imatrix` says whether the file was made with an importance matrix; None: only where it cannot be made without. `era` makes it an
+    older llama-quantize: an `Era` or the date of the file ("2023-12"). `overrides` and `kept`: see `group_tensors`.
+    For UD- names the types are those of the nearest plain mix, not exact. Raises QuestionError where the name is unknown or not GGUF.
+    """
+    era = era_of(era) if isinstance(era, str) else era
+    return quantize_groups(group_tensors(shapes, hp, era=era, overrides=overrides, kept=kept), quantization, imatrix=imatrix)
+
+
+def quantize_groups(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> tuple[Tensor, ...]:
+    """`quantize` for tensors that are grouped already."""
+    types = group_types(groups, quantization, imatrix=imatrix)
+    listed = zip(groups.names, groups.shapes, groups.group.tolist(), strict=True)
+    return tuple(Tensor(name, shape, types[group]) for name, shape, group in listed)
+
+
+def group_types(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> tuple[GGMLQuantizationType, ...]:
+    """The type of each group's tensors in a file of type `quantization`."""
+    chosen = _gguf(quantization)
+    made_with = chosen.needs_imatrix if imatrix is None else imatrix
+    types = tuple(choose_type(chosen.base, facts, groups.traits, made_with) for facts in groups.facts)
+    if chosen.embedding_type is None:
+        return types
+    named = EMBEDDINGS | {Category.OUTPUT}
+    pairs = zip(types, groups.facts, strict=True)
+    return tuple(chosen.embedding_type if facts.category in named and facts.fixed is None else kind for kind, facts in pairs)
+
+
+def quantized_bytes(
+    groups: TensorGroups, quantizations: Sequence[str], *, imatrix: bool | None = None, alignment: int = 1
+) -> NDArray[np.int64]:
+    """Bytes of all tensors in each of `quantizations`; with `alignment` 32, each tensor padded to 32 as in a file (without its header).
+
+    Sizes of UD- names are the base mix times the median ratio of published files.
+    """
+    totals = np.empty(len(quantizations), np.int64)
+    for i, name in enumerate(quantizations):
+        block, size = _block_sizes(group_types(groups, name, imatrix=imatrix))
+        if alignment == 1:
+            total = int((groups.group_elements // block * size).sum())
+        else:
+            tensors = groups.elements // block[groups.group] * size[groups.group]
+            total = int((-(-tensors // alignment) * alignment).sum())
+        totals[i] = total * _ratio(groups, name)
+    return totals
+
+
+def weight_table(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> WeightTable:
+    """Bytes of every part of the model in a file of type `quantization`, without making the tensors.
+
+    For UD- names all parts are those of the base mix times the median ratio of published files.
+    """
+    block, size = _block_sizes(group_types(groups, quantization, imatrix=imatrix))
+    parts = (groups.part_elements // block[:, None] * size[:, None]).sum(axis=0)
+    largest = int((groups.group_largest // block * size).max(initial=0))
+    table = WeightTable.from_parts(parts, groups.block_count, tied=groups.traits.tied, largest_tensor_bytes=largest)
+    ratio = _ratio(groups, quantization)
+    return table if ratio == 1 else table.scaled(ratio)
+
+
+def needs_imatrix(tensors: Iterable[Tensor], quantization: str) -> bool:
+    """True where llama-quantize refuses to make these tensors without an importance matrix (src/llama-quant.cpp:856-873)."""
+    low = {
+        GGMLQuantizationType.IQ3_XXS,
+        GGMLQuantizationType.IQ2_XXS,
+        GGMLQuantizationType.IQ2_XS,
+        GGMLQuantizationType.IQ2_S,
+        GGMLQuantizationType.IQ1_M,
+        GGMLQuantizationType.IQ1_S,
+    }
+    if parse_quantization(quantization) == "Q2_K_S":
+        low.add(GGMLQuantizationType.Q2_K)
+    exempt = {"token_embd.weight", "per_layer_token_embd.weight", "output.weight"}
+    return any(tensor.type in low and tensor.name not in exempt for tensor in tensors)
+
+
+def kept_types(hp: Hyperparameters) -> Overrides:
+    """Tensors that published files store as the original has them: gpt-oss was released with its experts in MXFP4, so that its files of
+    every type from Q2_K to F16 have nearly one size (exact sizes of ggml-org's, unsloth's and bartowski's files)."""
+    if hp.architecture == "gpt-oss":
+        return ((r"ffn_(up|gate|down)_exps\.weight$", GGMLQuantizationType.MXFP4),)
+    return ()
+
+
+_CHANGES = (
+    # The month after which published files follow the newer rule; see `Era` for what each means.
+    ("2024-01", "q2_k_gate_up_q3"),
+    ("2024-01", "split_experts_plain"),
+    ("2024-04", "tied_embedding_plain"),
+    ("2026-01", "qkv_own_rule"),
+    ("2026-01", "per_layer_embedding_plain"),
+)
+
+
+def era_of(day: str) -> Era:
+    """The rules of llama-quantize at a date ("2023", "2023-12" or "2023-12-31"). Raises QuestionError on anything else."""
+    try:
+        year, month, *rest = (int(part) for part in (day.split("-") + ["1", "1"])[:3])
+        date(year, month, *rest)
+    except ValueError:
+        raise QuestionError(f'"{day}" is not a date; write it as 2023-12', field="era") from None
+    now = f"{year:04}-{month:02}"
+    return Era(**{rule: now < until for until, rule in _CHANGES})
+
+
+def _gguf(name: str) -> Quantization:
+    chosen = quantization(name)
+    if not chosen.is_gguf:
+        raise QuestionError(
+            f"{chosen.name} is not a GGUF quantization; choose one of llama.cpp's, such as Q4_K_M", field="quantization"
+        )
+    return chosen
+
+
+def _ratio(groups: TensorGroups, name: str) -> float:
+    return quantization(name).size_ratio(mixture=groups.traits.expert_count > 1)[1]
+
+
+def _block_sizes(types: Sequence[GGMLQuantizationType]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Weights and bytes of a block of each type."""
+    pairs = np.array([GGML_QUANT_SIZES[kind] for kind in types], np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]

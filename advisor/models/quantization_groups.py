@@ -1,0 +1,280 @@
+"""Tensors of one model sorted by what decides their type: `group_tensors`, done once a model, whatever the quantization.
+
+Line numbers without a file are those of src/llama-quant.cpp in the llama.cpp of llama_cpp_python 0.3.36.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Protocol
+
+import numpy as np
+from gguf.constants import GGMLQuantizationType
+from numpy.typing import NDArray
+
+from advisor.models.hyperparameters import Hyperparameters
+from advisor.models.quantization_rules import FEED_FORWARD, V_LIKE, Category, Era, TensorFacts, Traits
+from advisor.models.tensor_role import Role, role_of
+
+Overrides = Sequence[tuple[str, GGMLQuantizationType]]
+"""Regular expressions searched for in tensor names, the first match counts, with the type to use."""
+
+
+class NamedShape(Protocol):
+    """A tensor's name and shape in ggml's order (`TensorShape`, `Tensor`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class TensorGroups:
+    """The tensors of one model in groups that share all facts that a type depends on, and so share a type in every quantization."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    group: NDArray[np.intp]
+    """Group of each tensor."""
+    facts: tuple[TensorFacts, ...]
+    """One a group."""
+    elements: NDArray[np.int64]
+    """Weights of each tensor."""
+    traits: Traits
+    block_count: int
+
+    @cached_property
+    def group_elements(self) -> NDArray[np.int64]:
+        """Weights in all tensors of each group; a multiple of the block of whatever type the group gets."""
+        totals = np.zeros(len(self.facts), np.int64)
+        np.add.at(totals, self.group, self.elements)
+        return totals
+
+    @cached_property
+    def group_largest(self) -> NDArray[np.int64]:
+        """Weights in the largest tensor of each group."""
+        largest = np.zeros(len(self.facts), np.int64)
+        np.maximum.at(largest, self.group, self.elements)
+        return largest
+
+    @cached_property
+    def part_elements(self) -> NDArray[np.int64]:
+        """Weights by group (rows) and part of the model (columns, as `part_of` numbers them)."""
+        table = np.zeros((len(self.facts), part_count(self.block_count)), np.int64)
+        parts = [part_of(name, self.traits.architecture, self.block_count) for name in self.names]
+        np.add.at(table, (self.group, parts), self.elements)
+        return table
+
+    @property
+    def parameters(self) -> int:
+        """Weights in all tensors."""
+        return int(self.elements.sum())
+
+
+_ROLES_WITHOUT_BLOCK = (Role.TOKEN_EMBEDDING, Role.PER_LAYER_EMBEDDING, Role.INPUT, Role.OUTPUT, Role.OUTPUT_OTHER)
+
+
+def part_count(block_count: int) -> int:
+    """Number of parts that a model of `block_count` blocks is divided into."""
+    return 2 * block_count + len(_ROLES_WITHOUT_BLOCK)
+
+
+def part_of(name: str, architecture: str, block_count: int) -> int:
+    """Part of a tensor: its block, `block_count` + its block for experts, then token embedding, per-layer embedding, other input
+    tensors, output, other output tensors. Raises ValueError where a name's block is beyond `block_count`."""
+    role, block = role_of(name, architecture)
+    if block is None:
+        return 2 * block_count + _ROLES_WITHOUT_BLOCK.index(role)
+    if block >= block_count:
+        raise ValueError(f"tensor {name} is beyond the model's {block_count} blocks")
+    return block + (block_count if role is Role.EXPERT else 0)
+
+
+_BY_SUBSTRING = (
+    ("attn_qkv.weight", Category.QKV),
+    ("attn_kv_b.weight", Category.KV_B),
+    ("attn_v.weight", Category.V),
+    ("attn_k.weight", Category.K),
+    ("attn_q.weight", Category.Q),
+    ("attn_output.weight", Category.ATTENTION_OUTPUT),
+    ("ffn_up", Category.FFN_UP),
+    ("ffn_gate", Category.FFN_GATE),
+    ("ffn_down", Category.FFN_DOWN),
+)
+_WHOLE_NAMES = {
+    "output.weight": Category.OUTPUT,
+    "token_embd.weight": Category.TOKEN_EMBEDDING,
+    "per_layer_token_embd.weight": Category.PER_LAYER_EMBEDDING,
+}
+_ONE_EXPERT = re.compile(r"ffn_(?:up|gate|down)\.\d+\.weight")
+
+# 287-384, tensor_allows_quantization
+_NEVER_QUANTIZED = re.compile(
+    r"_norm\.weight|ffn_gate_inp\.weight|ffn_gate_tid2eid\.weight|altup|laurel|per_layer_model_proj|ssm_conv1d|shortconv\.conv\.weight"
+    r"|indexer\.[kq]_proj\.weight|time_mix_(?:first|w[012]|v[012]|a[012]|g[12]|decay_w[12]|lerp_fused)\.weight|attn_rel_b\.weight"
+    r"|\.position_embd|sam\.pos_embd|sam\.neck\.|sam\.net_|\.rel_pos|\.patch_embd|\.patch_merger|a\.rvq\.codebook|mm\.a\.code_embd"
+    r"|^position_embd\.weight$|^token_types\.weight$"
+)
+_NEVER_QUANTIZED_GLM5_NEXT = re.compile(
+    r"hc_|indexer\.attn_q_b|indexer\.attn_k|indexer\.proj|indexer_compressor_(?:gate|ape)|ssm_[fg]_[ab]\.weight|ssm_beta\.weight"
+    r"|attn_kv_a_mqa\.weight|attn_[kv]_b\.weight"
+)
+# conversion/base.py:1083-1121: what the converter writes as F32 whatever the type of the source
+_ALWAYS_F32 = re.compile(
+    r"_norm\.weight$|ffn_gate_inp(?:_shexp)?\.weight|position_embd\.weight|token_types\.weight|ssm_conv1d(?:_[qkv])?\.weight"
+    r"|shortconv\.conv\.weight|time_mix_(?:first|w[12]|decay_w[12]|lerp_fused)\.weight|posnet\.\d+\.norm[12]\.weight"
+    r"|altup_(?:correct|predict)_coef\.weight|indexer\.proj\.weight"
+)
+# src/models/{llama,qwen2,deci,olmo,jais2}.cpp, the lines that set LLM_TYPE_70B
+_LAYERS_OF_70B = {"llama": 80, "llama-embed": 80, "qwen2": 80, "deci": 80, "olmo": 80, "jais2": 68}
+
+
+def group_tensors(
+    shapes: Iterable[NamedShape],
+    hp: Hyperparameters,
+    *,
+    era: Era | None = None,
+    overrides: Overrides = (),
+    kept: Overrides = (),
+) -> TensorGroups:
+    """The groups of `shapes`. `overrides` are llama-quantize's --tensor-type; tensors that match `kept` are stored as that type in
+    every quantization (an original that is already quantized, as gpt-oss's experts)."""
+    era = era or Era()
+    listed = [(tensor.name, tuple(tensor.shape)) for tensor in shapes]
+    plain = []
+    for name, shape in listed:
+        stem, block = _stem(name)
+        plain.append(_plain_facts(stem, block is not None, shape, hp.architecture, era.split_experts_plain))
+    if overrides or kept:
+        plain = [_overridden(facts, name, overrides, kept) for facts, (name, _) in zip(plain, listed, strict=True)]
+    positions = _positions([name for name, _ in listed], plain, hp, era)
+    numbers: dict[TensorFacts, int] = {}
+    group = [numbers.setdefault(positions.get(i, facts), len(numbers)) for i, facts in enumerate(plain)]
+    names = tuple(name for name, _ in listed)
+    return TensorGroups(
+        names=names,
+        shapes=tuple(shape for _, shape in listed),
+        group=np.array(group, np.intp),
+        facts=tuple(numbers),
+        elements=np.array([prod(shape) for _, shape in listed], np.int64),
+        traits=_traits(hp, names, era),
+        block_count=hp.block_count,
+    )
+
+
+def _traits(hp: Hyperparameters, names: Sequence[str], era: Era) -> Traits:
+    heads, heads_kv = hp.head_count[0], hp.head_count_kv[0]
+    is_70b = _LAYERS_OF_70B.get(hp.architecture) == hp.layer_count
+    if hp.architecture in {"llama", "llama-embed"}:  # src/models/llama.cpp:28: as many KV heads make a 65B
+        is_70b = is_70b and heads != heads_kv
+    return Traits(
+        hp.architecture, hp.expert_count, heads // heads_kv if heads_kv else 0, is_70b, "output.weight" not in names, era
+    )
+
+
+def _stem(name: str) -> tuple[str, int | None]:
+    """The name without its block number, and that number; llama.cpp reads "blk.%d." at the very start (459-468)."""
+    head, _, rest = name.partition(".")
+    if head == "blk":
+        number, _, stem = rest.partition(".")
+        if number.isdigit():
+            return stem, int(number)
+    return name, None
+
+
+@lru_cache(maxsize=16384)
+def _plain_facts(
+    stem: str, in_block: bool, shape: tuple[int, ...], architecture: str, split_experts_plain: bool
+) -> TensorFacts:
+    """What can be said of a tensor without its place in the model."""
+    category = Category.OTHER if in_block else _WHOLE_NAMES.get(stem, Category.OTHER)
+    if category is Category.OTHER:
+        category = next((found for part, found in _BY_SUBSTRING if part in stem), Category.OTHER)
+        if split_experts_plain and _ONE_EXPERT.search(stem):
+            category = Category.OTHER
+    dimensions = max((i + 1 for i, n in enumerate(shape) if n > 1), default=1)  # ggml_n_dims: trailing ones do not count
+    return TensorFacts(
+        category=category,
+        row_divisor=next(n for n in (256, 128, 64, 32, 1) if shape[0] % n == 0),
+        three_dimensional=len(shape) > 2 and shape[2] > 1,
+        fixed=_fixed_type(stem, shape, dimensions, architecture),
+        minimum_q8=architecture == "glm5-next" and bool(re.search(r"attn_q_[ab]|nextn\.eh_proj", stem)),
+    )
+
+
+def _fixed_type(stem: str, shape: tuple[int, ...], dimensions: int, architecture: str) -> GGMLQuantizationType | None:
+    """The type of a tensor that is never quantized, F16 for the type of the source; None where it is."""
+    quantized = dimensions >= 2 and stem.endswith("weight") and not _NEVER_QUANTIZED.search(stem)
+    if quantized and architecture == "glm5-next":
+        quantized = not _NEVER_QUANTIZED_GLM5_NEXT.search(stem)
+    if quantized:
+        return None
+    if len(shape) < 2 or not stem.endswith(".weight") or _ALWAYS_F32.search(stem):
+        return GGMLQuantizationType.F32
+    return GGMLQuantizationType.F16
+
+
+def _overridden(facts: TensorFacts, name: str, overrides: Overrides, kept: Overrides) -> TensorFacts:
+    for pattern, kind in kept:
+        if re.search(pattern, name):
+            return replace(facts, fixed=kind)
+    for pattern, kind in overrides:
+        if re.search(pattern, name):
+            return replace(facts, override=kind)
+    return facts
+
+
+def _positions(names: Sequence[str], plain: Sequence[TensorFacts], hp: Hyperparameters, era: Era) -> dict[int, TensorFacts]:
+    """Facts of the tensors whose type depends on where they stand, by number of the tensor."""
+    counted = [
+        i
+        for i, facts in enumerate(plain)
+        if (facts.category in V_LIKE or facts.category in FEED_FORWARD) and facts.fixed is None
+    ]
+    v_total = sum(plain[i].category in V_LIKE for i in counted)
+    counted = [i for i in counted if plain[i].override is None]  # a tensor with --tensor-type is not counted (759-767)
+    blocks = {i: _stem(names[i])[1] for i in counted}
+    # src/llama-model-loader.h:54-65: by block, those without one first, then by name
+    counted.sort(key=lambda i: names[i] if era.order_by_name else (-1 if (b := blocks[i]) is None else b, names[i]))
+    counters = dict.fromkeys((Category.V, *FEED_FORWARD), 0)
+    placed: dict[int, TensorFacts] = {}
+    for i in counted:
+        facts, block = plain[i], blocks[i]
+        if facts.category in V_LIKE:
+            if facts.category is Category.V or not era.qkv_own_rule:
+                placed[i] = _v_placed(facts, counters[Category.V], v_total)
+                counters[Category.V] += 1
+            continue
+        count = counters[facts.category]
+        counters[facts.category] += 1
+        number = block if hp.expert_count > 1 and block is not None else count  # layer_info (456-470)
+        placed[i] = _feed_forward_placed(facts, count, number, hp.block_count)
+    return placed
+
+
+def _more_bits(i: int, n: int) -> bool:
+    """use_more_bits (452-454)."""
+    return i < n // 8 or i >= 7 * n // 8 or (i - n // 8) % 3 == 2
+
+
+@lru_cache(maxsize=65536)
+def _v_placed(facts: TensorFacts, i: int, n: int) -> TensorFacts:
+    return replace(facts, first_two=i < 2, first_four=i < 4, more_bits=_more_bits(i, n))
+
+
+@lru_cache(maxsize=65536)
+def _feed_forward_placed(facts: TensorFacts, count: int, i: int, n: int) -> TensorFacts:
+    middle = n // 8 <= i < 7 * n // 8
+    if facts.category is not Category.FFN_DOWN:
+        return replace(facts, middle=middle)
+    return replace(
+        facts,
+        first_eighth=i < n // 8,
+        first_sixteenth=i < n // 16,
+        more_bits=_more_bits(i, n),
+        first_eighth_counted=count < n // 8,
+    )

@@ -1,0 +1,296 @@
+"""Which type llama.cpp gives one tensor: `choose_type`, the decisions of llama-quantize over few facts, so that each is made once.
+
+All line numbers without a file are those of src/llama-quant.cpp in the llama.cpp of llama_cpp_python 0.3.36.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from gguf.constants import GGML_QUANT_SIZES
+from gguf.constants import GGMLQuantizationType as Kind
+
+from advisor.models.quantization_names import QUANTIZATIONS
+
+
+class Category(Enum):
+    """What a tensor is, by name (tensor_get_category, 119-154)."""
+
+    TOKEN_EMBEDDING = "token_embd"
+    PER_LAYER_EMBEDDING = "per_layer_token_embd"
+    OUTPUT = "output"
+    QKV = "attn_qkv"
+    KV_B = "attn_kv_b"
+    V = "attn_v"
+    K = "attn_k"
+    Q = "attn_q"
+    ATTENTION_OUTPUT = "attn_output"
+    FFN_UP = "ffn_up"
+    FFN_GATE = "ffn_gate"
+    FFN_DOWN = "ffn_down"
+    OTHER = "other"
+
+
+EMBEDDINGS = frozenset({Category.TOKEN_EMBEDDING, Category.PER_LAYER_EMBEDDING})
+V_LIKE = frozenset({Category.V, Category.QKV, Category.KV_B})
+FEED_FORWARD = frozenset({Category.FFN_UP, Category.FFN_GATE, Category.FFN_DOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """Where older versions of llama-quantize chose otherwise. Found by fitting published sizes; `None` of these holds today."""
+
+    q2_k_gate_up_q3: bool = False
+    """Q2_K stored ffn_gate and ffn_up in q3_K (files before about January 2024)."""
+    split_experts_plain: bool = False
+    """Experts stored one by one (ffn_down.7.weight) got the default type (Mixtral files of December 2023)."""
+    tied_embedding_plain: bool = False
+    """A token embedding that is the output too got the default type (before about April 2024)."""
+    qkv_own_rule: bool = False
+    """Only attn_v itself counted as V; attn_qkv had a rule of its own, attn_kv_b none (before 2026)."""
+    per_layer_embedding_plain: bool = False
+    """per_layer_token_embd got the default type (before 2026)."""
+    order_by_name: bool = False
+    """Tensors were visited by name (blk.0, blk.1, blk.10 ...): the extra bits land on other blocks (some files of autumn 2024)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the decisions ask of the model as a whole."""
+
+    architecture: str
+    expert_count: int
+    gqa: int
+    """Query heads per KV head of block 0; 0 where that block has no KV heads (llama-hparams.cpp:99-108)."""
+    is_70b: bool
+    """llama.cpp sets model type 70B."""
+    tied: bool
+    """The file has no output.weight."""
+    era: Era
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """What the decisions ask of one tensor; many tensors of a model share one value."""
+
+    category: Category
+    row_divisor: int
+    """The largest of 256, 128, 64, 32 and 1 that divides the row length (ne0)."""
+    three_dimensional: bool = False
+    fixed: Kind | None = None
+    """The type it keeps whatever the file type; `F16` stands for that of the source (2 bytes a weight)."""
+    override: Kind | None = None
+    """The type that --tensor-type asks for."""
+    minimum_q8: bool = False
+    """GLM5-next's tensors that are never stored below q8_0 (472-486)."""
+    first_two: bool = False
+    first_four: bool = False
+    first_eighth: bool = False
+    first_sixteenth: bool = False
+    middle: bool = False
+    """From one eighth to seven eighths of the blocks."""
+    more_bits: bool = False
+    """use_more_bits (452-454): the first and last eighth and every third between."""
+    first_eighth_counted: bool = False
+    """`first_eighth` of the running count, which the low-bit mixes use where others use the block's number (553-557)."""
+
+
+_FALLBACK = {
+    **dict.fromkeys(
+        (Kind.IQ1_S, Kind.IQ1_M, Kind.IQ2_XXS, Kind.IQ2_XS, Kind.IQ2_S, Kind.IQ3_XXS, Kind.IQ3_S, Kind.IQ4_XS), Kind.IQ4_NL
+    ),
+    **dict.fromkeys((Kind.Q2_K, Kind.Q3_K, Kind.TQ1_0, Kind.TQ2_0), Kind.Q4_0),
+    Kind.Q4_K: Kind.Q5_0,
+    Kind.Q5_K: Kind.Q5_1,
+    Kind.Q6_K: Kind.Q8_0,
+}
+_FLOATS = frozenset({Kind.F32, Kind.F16, Kind.BF16})
+_VERY_LOW_BIT = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS"})
+_LOW_BIT = _VERY_LOW_BIT | {"IQ2_S", "IQ2_M"}
+
+
+@lru_cache(maxsize=65536)
+def choose_type(file_type: str, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+    """Type of a tensor in a file of `file_type`, a plain name such as "Q4_K_M" (llama_tensor_get_type, 717-774)."""
+    default = QUANTIZATIONS[file_type].default_type
+    if default is None:
+        raise ValueError(f"{file_type} is not a file type of llama.cpp")
+    if tensor.fixed is not None:
+        return default if default in _FLOATS and tensor.fixed is Kind.F16 else tensor.fixed
+    if default in _FLOATS:
+        return default
+    if tensor.override is not None:
+        chosen = tensor.override
+    elif tensor.minimum_q8:
+        chosen = Kind.Q8_0
+    elif tensor.category is Category.OUTPUT or _is_output_too(tensor, model):
+        chosen = _output_type(file_type, default, tensor, model)
+    elif file_type == "MXFP4_MOE":
+        chosen = _mxfp4_type(tensor, model)
+    elif tensor.category in EMBEDDINGS:
+        chosen = _embedding_type(file_type, default, tensor, model)
+    elif file_type in _LOW_BIT:
+        chosen = _low_bit_type(file_type, default, tensor, model)
+    else:
+        chosen = _mixed_type(file_type, default, tensor, model, imatrix)
+    return fitting_type(chosen, tensor.row_divisor)
+
+
+def fitting_type(kind: Kind, row_divisor: int) -> Kind:
+    """`kind`, or what takes its place where rows are not a multiple of its block (tensor_type_fallback, 390-441)."""
+    if row_divisor % GGML_QUANT_SIZES[kind][0] == 0:
+        return kind
+    smaller = _FALLBACK.get(kind, kind)
+    return smaller if row_divisor % GGML_QUANT_SIZES[smaller][0] == 0 else Kind.F16
+
+
+def _is_output_too(tensor: TensorFacts, model: Traits) -> bool:
+    if not model.tied or tensor.category not in EMBEDDINGS or model.era.tied_embedding_plain:
+        return False
+    return tensor.category is Category.TOKEN_EMBEDDING or not model.era.per_layer_embedding_plain
+
+
+def _output_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
+    """output.weight, or the token embedding of a tied model (488-511)."""
+    unfit = tensor.row_divisor % GGML_QUANT_SIZES[default][0] != 0
+    if file_type == "MXFP4_MOE" or model.architecture == "falcon" or unfit or default is Kind.Q8_0:
+        return Kind.Q8_0
+    return Kind.Q5_K if file_type in _LOW_BIT or file_type == "IQ3_XXS" else Kind.Q6_K
+
+
+def _mxfp4_type(tensor: TensorFacts, model: Traits) -> Kind:
+    """Experts, and everything else with three dimensions, in MXFP4, the rest in q8_0 (512-524)."""
+    if tensor.three_dimensional and (model.architecture != "bailingmoe3" or tensor.category in FEED_FORWARD):
+        return Kind.MXFP4
+    return Kind.Q8_0
+
+
+def _embedding_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
+    """The token embedding beside an output.weight (525-542)."""
+    if tensor.category is Category.PER_LAYER_EMBEDDING and model.era.per_layer_embedding_plain:
+        return default
+    if file_type in _VERY_LOW_BIT:
+        return Kind.Q2_K
+    if file_type in {"IQ2_S", "IQ2_M", "IQ3_XXS"}:
+        return Kind.IQ3_S
+    return Kind.Q4_K if file_type in {"TQ1_0", "TQ2_0"} else default
+
+
+def _is_v_like(tensor: TensorFacts, model: Traits) -> bool:
+    return tensor.category is Category.V or (tensor.category in V_LIKE and not model.era.qkv_own_rule)
+
+
+def _low_bit_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
+    """The mixes of IQ1 and IQ2 (543-566)."""
+    small = file_type in {"IQ2_S", "IQ2_M"}
+    stronger = Kind.IQ3_S if small else Kind.Q2_K
+    if _is_v_like(tensor, model):
+        return Kind.Q4_K if model.gqa >= 4 or model.expert_count >= 4 else stronger
+    if tensor.category is Category.K and model.expert_count == 8:
+        return Kind.Q4_K
+    if tensor.category is Category.FFN_DOWN and tensor.first_eighth_counted:
+        return stronger
+    if tensor.category is Category.ATTENTION_OUTPUT:
+        if model.expert_count == 8:
+            return Kind.Q5_K
+        if small:
+            return Kind.IQ3_S
+        if file_type in {"IQ1_S", "IQ1_M"}:
+            return Kind.IQ2_XXS
+    return default
+
+
+def _mixed_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+    """The mixes of all other file types, by category (567-711)."""
+    if _is_v_like(tensor, model):
+        return _v_type(file_type, default, tensor, model, imatrix)
+    match tensor.category:
+        case Category.K | Category.Q:
+            if tensor.category is Category.K and model.expert_count == 8:
+                return Kind.Q8_0
+            return {"IQ3_XS": Kind.IQ3_XXS, "IQ3_XXS": Kind.IQ2_S}.get(file_type, default)
+        case Category.FFN_DOWN:
+            return _ffn_down_type(file_type, default, tensor, model, imatrix)
+        case Category.ATTENTION_OUTPUT:
+            return _attention_output_type(file_type, default, model)
+        case Category.QKV:
+            # 689-695: out of reach today, since attn_qkv counts as V, and in force in older versions
+            old = {"Q4_K_M": Kind.Q5_K, "Q5_K_M": Kind.Q6_K, "Q3_K_M": Kind.Q4_K, "Q3_K_L": Kind.Q4_K, "IQ3_M": Kind.Q4_K}
+            return old.get(file_type, default)
+        case Category.FFN_GATE | Category.FFN_UP:
+            if file_type == "Q2_K" and model.era.q2_k_gate_up_q3:
+                return Kind.Q3_K
+            return Kind.IQ3_XXS if file_type == "IQ3_XS" and tensor.middle else default
+    return default
+
+
+def _v_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+    """attn_v, attn_qkv and attn_kv_b (567-604)."""
+    if model.expert_count == 8:
+        return Kind.Q8_0
+    grouped = model.gqa >= 4
+    chosen = default
+    match file_type:
+        case "Q2_K":
+            chosen = Kind.Q4_K if grouped else Kind.Q3_K
+        case "IQ3_XXS":
+            chosen = Kind.Q4_K if grouped else Kind.IQ3_XXS if imatrix else Kind.IQ3_S
+        case "Q2_K_S" | "IQ3_XS" | "IQ3_S" if grouped:
+            chosen = Kind.Q4_K
+        case "IQ3_M":
+            chosen = Kind.Q4_K
+        case "Q3_K_M":
+            chosen = Kind.Q5_K if tensor.first_two else Kind.Q4_K
+        case "Q3_K_L":
+            chosen = Kind.Q5_K
+        case "IQ4_NL" | "IQ4_XS" if grouped:
+            chosen = Kind.Q5_K
+        case "Q4_K_M" | "Q5_K_M" if tensor.more_bits:
+            chosen = Kind.Q6_K
+        case "Q4_K_S" if tensor.first_four:
+            chosen = Kind.Q5_K
+    return Kind.Q5_K if model.is_70b and chosen in {Kind.Q3_K, Kind.Q4_K} else chosen
+
+
+def _ffn_down_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+    """ffn_down of dense blocks, experts and shared experts (624-668)."""
+    falcon = model.architecture == "falcon"
+    match file_type:
+        case "Q2_K":
+            return Kind.Q3_K
+        case "Q2_K_S" if tensor.first_eighth:
+            return Kind.Q4_K
+        case "IQ3_XXS" if not imatrix:
+            return Kind.Q4_K if tensor.first_eighth else Kind.Q3_K
+        case "Q3_K_M":
+            return Kind.Q5_K if tensor.first_sixteenth else Kind.Q3_K if falcon and not tensor.more_bits else Kind.Q4_K
+        case "IQ3_M" if tensor.first_eighth or (model.expert_count == 8 and tensor.more_bits):
+            return Kind.Q4_K
+        case "Q3_K_L":
+            return Kind.Q4_K if falcon else Kind.Q5_K
+        case "Q4_K_M" if falcon:
+            return Kind.Q6_K if tensor.first_sixteenth else Kind.Q5_K if tensor.more_bits else Kind.Q4_K
+        case "Q4_K_M" | "Q5_K_M" if tensor.more_bits:
+            return Kind.Q6_K
+        case "IQ4_NL" | "IQ4_XS" if tensor.first_eighth and not imatrix:
+            return Kind.Q5_K
+        case "Q4_K_S" if tensor.first_eighth and not falcon:
+            return Kind.Q5_K
+        case "Q4_0" | "Q5_0" if tensor.first_eighth and imatrix:
+            return Kind.Q4_1 if file_type == "Q4_0" else Kind.Q5_1
+    return default
+
+
+_OUTPUT_8_EXPERTS = frozenset(
+    ["Q2_K", "IQ3_XS", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ3_S", "IQ3_M", "IQ4_XS"]
+)
+
+
+def _attention_output_type(file_type: str, default: Kind, model: Traits) -> Kind:
+    """attn_output (669-688)."""
+    if model.architecture == "falcon":
+        return Kind.Q4_K if file_type == "Q3_K_L" else default
+    if model.expert_count == 8:
+        return Kind.Q5_K if file_type in _OUTPUT_8_EXPERTS else default
+    raised = {"Q2_K": Kind.Q3_K, "IQ3_XXS": Kind.IQ3_S, "Q3_K_M": Kind.Q4_K, "Q3_K_L": Kind.Q5_K, "IQ3_M": Kind.Q4_K}
+    return raised.get(file_type, default)
