@@ -29,3 +29,8 @@ def pages_folder() -> Path:
 def streamlit_folder() -> Path:
     """Where Streamlit's `config.toml` is."""
     return beside_the_package(".streamlit")
+
+
+def static_folder() -> Path:
+    """Where fonts, logo and icon are, served under `app/static/`."""
+    return _PACKAGE / "static"

@@ -1,0 +1,80 @@
+"""The question of a page: in the address, in the widgets, and kept while the visitor is on another page.
+
+The address is the truth when a page is opened by a link; after that the widgets are, and the address follows them. A page
+calls `open_question` first, seeds its widgets by `seed`, and ends with `publish`.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from advisor.errors import QuestionError
+from advisor.question import Asked, MachineAsked
+
+T = TypeVar("T", bound=MachineAsked)
+
+_HERE = "headroom:page"
+_MACHINE = "headroom:machine"
+
+
+@dataclass(frozen=True)
+class Opened(Generic[T]):
+    """What a page starts from. `fresh`: the widgets must take the question's values; `complaint`: the address was wrong."""
+
+    question: T
+    fresh: bool
+    complaint: str | None = None
+
+
+def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
+    """The question of this run of `page`.
+
+    It comes from the address where that has changed, else from the last visit to the page with the machine that was chosen
+    since, else it is `default`. A wrong address gives the default and a sentence.
+    """
+    arrived = st.session_state.get(_HERE) != page
+    st.session_state[_HERE] = page
+    query = st.query_params.to_dict()
+    kept: T | None = st.session_state.get(_kept(page))
+    if query and query != st.session_state.get(_written(page)):
+        try:
+            return Opened(kind.from_query(query), fresh=True)
+        except QuestionError as error:
+            return Opened(kept or default, fresh=True, complaint=f"The address was not understood: {error}.")
+    question = kept or default
+    chosen: MachineAsked | None = st.session_state.get(_MACHINE)
+    if arrived and chosen is not None:
+        question = question.model_copy(update=chosen.machine_fields())
+    return Opened(question, fresh=arrived or kept is None)
+
+
+def seed(opened: Opened[T], key: str, value: object) -> str:
+    """`key`, after giving the widget of that key its value where the question is fresh."""
+    if opened.fresh or key not in st.session_state:
+        st.session_state[key] = value
+    return key
+
+
+def publish(page: str, question: MachineAsked) -> None:
+    """Keep `question` for this page, its machine for all pages, and write it into the address."""
+    st.session_state[_kept(page)] = question
+    st.session_state[_MACHINE] = question
+    fields = question.query_fields()
+    if st.query_params.to_dict() != fields:
+        st.query_params.from_dict(fields)
+    st.session_state[_written(page)] = fields
+
+
+def link(question: Asked) -> str:
+    """The whole question as an address that can be sent to somebody: this page's own, with every field."""
+    base = (st.context.url or "").split("?", 1)[0]
+    return f"{base}?{question.to_query()}"
+
+
+def _kept(page: str) -> str:
+    return f"headroom:{page}:question"
+
+
+def _written(page: str) -> str:
+    return f"headroom:{page}:address"
