@@ -1,8 +1,8 @@
 """What each architecture does that its keys do not say: sliding-window patterns, recurrent blocks, expert layout.
 
-A table of data, one entry an architecture of the pinned llama.cpp; `advisor.models.keys` reads the keys by it. Every entry mirrors
-`load_arch_hparams` of the file named in its comment (vendored tree, src/models/), and caches mirror `llama_model::create_memory`
-(src/llama-model.cpp:2352-2660).
+A table of data, one entry an architecture of the pinned llama.cpp; `advisor.models.keys` reads the keys by it. Every entry
+mirrors `load_arch_hparams` of the file named in its comment (vendored tree, src/models/), and caches mirror
+`llama_model::create_memory` (src/llama-model.cpp:2352-2660).
 """
 
 from dataclasses import dataclass
@@ -113,14 +113,14 @@ _EVERY_FOURTH = Window(4, optional=True)
 _LISTED = Window(None)
 
 _PLAIN = """
-    llama deci falcon gpt2 gptj gptneox mpt baichuan starcoder refact bloom stablelm qwen qwen2 qwen2vl qwen3 qwen3vl phi2 phi3 plamo
-    codeshell orion internlm2 minicpm minicpm3 gemma starcoder2 xverse command-r dbrx olmo olmoe openelm deepseek
+    llama deci falcon gpt2 gptj gptneox mpt baichuan starcoder refact bloom stablelm qwen qwen2 qwen2vl qwen3 qwen3vl phi2 phi3
+    plamo codeshell orion internlm2 minicpm minicpm3 gemma starcoder2 xverse command-r dbrx olmo olmoe openelm deepseek
     deepseek2 deepseek2-ocr chatglm glm4 bitnet t5 t5encoder jais jais2 nemotron exaone chameleon plm bailingmoe dots1 arcee
     ernie4_5 smollm3 seed_oss apertus hrm_text minimax-m2 cogvlm pangu-embedded mistral3 eagle3 mistral4 paddleocr
     llama-embed maincoder talkie nanbeige qwen3tts pockettts phimoe graniteswitch
 """
-"""Architectures without a rule of their own. phi3 reads attention.sliding_window and switches it off again (phi3.cpp), qwen2, llama and
-mistral files carry the key too and the engine does not look at it: their blocks cache everything."""
+"""Architectures without a rule of their own. phi3 reads attention.sliding_window and switches it off again (phi3.cpp); qwen2,
+llama and mistral files carry the key too and the engine does not look at it: their blocks cache everything."""
 
 ARCHITECTURES: dict[str, Architecture] = dict.fromkeys(_PLAIN.split(), Architecture()) | {
     # --- sliding windows ---
@@ -146,7 +146,7 @@ ARCHITECTURES: dict[str, Architecture] = dict.fromkeys(_PLAIN.split(), Architect
     "olmo2": Architecture(_EVERY_FOURTH),  # olmo2.cpp
     "plamo3": Architecture(Window(8, optional=True)),  # plamo3.cpp
     "muse-glimmer": Architecture(Window(4)),  # muse-glimmer.cpp
-    "smallthinker": Architecture(Window(4, True, 4096, length_fixed=True, optional=True)),  # smallthinker.cpp
+    "smallthinker": Architecture(Window(4, full_first=True, length=4096, length_fixed=True, optional=True)),  # smallthinker.cpp
     "mimo2": Architecture(_LISTED, mixture=Mixture.UNSTATED),  # mimo2.cpp
     "step35": Architecture(_LISTED, mixture=Mixture.UNSTATED),  # step35.cpp
     "spark2_5": Architecture(_LISTED),  # spark2-5.cpp
@@ -155,7 +155,7 @@ ARCHITECTURES: dict[str, Architecture] = dict.fromkeys(_PLAIN.split(), Architect
     "dflash": Architecture(Window(None, optional=True)),  # dflash.cpp
     # --- experts ---
     "arctic": Architecture(dense_beside_experts=True),  # arctic.cpp
-    "grok": Architecture(mixture=Mixture.UNSTATED),  # grok.cpp
+    "grok": Architecture(),  # grok.cpp
     "qwen2moe": Architecture(**_SHARE, shared_width=SharedWidth.FEED_FORWARD),  # qwen2moe.cpp
     "qwen3moe": Architecture(**_SHARE),  # qwen3moe.cpp
     "qwen3vlmoe": Architecture(**_SHARE),  # qwen3vlmoe.cpp

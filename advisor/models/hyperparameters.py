@@ -56,6 +56,8 @@ class Hyperparameters:
     expert_feed_forward_length: int = 0
     expert_shared_feed_forward_length: int = 0
     leading_dense_block_count: int = 0
+    expert_latent_length: int = 0
+    """Width that experts work in where it is not the embedding's (Nemotron 3 Super); 0 without."""
 
     q_lora_rank: int = 0
     kv_lora_rank: int = 0

@@ -52,7 +52,7 @@ class KeyReader:
         """A whole number, or None without the key."""
         return self.number(name) if self.has(name) else None
 
-    def flag(self, name: str, default: bool) -> bool:
+    def flag(self, name: str, *, default: bool) -> bool:
         """A truth value."""
         value = self._keys.get(self.full_name(name), default)
         if not isinstance(value, bool | int):

@@ -26,8 +26,9 @@ from advisor.models.keys_experts import Experts, read_experts
 def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = ()) -> Hyperparameters:
     """Hyperparameters of the model that `keys` describe ("general.architecture", "llama.block_count", ...).
 
-    `tensor_names` are looked at only where keys cannot tell which blocks have experts. An architecture that llama.cpp does not know is
-    read by the general rule and says so in `assumptions`. Raises HyperparameterError naming the key that is missing or impossible.
+    `tensor_names` are looked at only where keys cannot tell which blocks have experts. An architecture that llama.cpp does not
+    know is read by the general rule and says so in `assumptions`. Raises HyperparameterError naming the key that is missing or
+    impossible.
     """
     name = keys.get("general.architecture")
     if not isinstance(name, str) or not name:
@@ -72,11 +73,12 @@ def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = 
         sliding_window=window,
         nextn_predict_layers=tail,
         rope_dimension_count=rotated // 2 if name == "step35" else rotated,
-        causal=rule.causal and reader.flag("attention.causal", True),
+        causal=rule.causal and reader.flag("attention.causal", default=True),
         assumptions=(*assumptions, *experts.assumptions),
         **_expert_fields(experts),
         **_latent_fields(reader),
         **_state_fields(reader, name, full_k),
+        expert_latent_length=reader.number("moe_latent_size", 0) or reader.number("expert_latent_length", 0),
         per_layer_embedding_length=reader.number("embedding_length_per_layer_input", 0),
         compress_ratios=_compress_ratios(reader, blocks) if name == "deepseek4" else (),
     )
@@ -183,8 +185,8 @@ _PER_BLOCK = (
 
 
 def _with_extra_blocks(hp: Hyperparameters, reader: KeyReader) -> Hyperparameters:
-    """Nanbeige runs its blocks `num_loops` times with a cache each (nanbeige.cpp); Granite Switch adds a router block that caches one
-    head (granite-switch.cpp:55-72)."""
+    """Nanbeige runs its blocks `num_loops` times with a cache each (nanbeige.cpp); Granite Switch adds a router block that
+    caches one head (granite-switch.cpp:55-72)."""
     loops = reader.number("num_loops", 1) if hp.architecture == "nanbeige" else 1
     if not 0 < loops * hp.block_count <= MAX_BLOCKS:
         key = reader.full_name("num_loops")

@@ -66,11 +66,11 @@ def windowed_blocks(
         flags = reader.block_flags("attention.sliding_window_pattern", blocks)
     else:
         every = reader.number("attention.sliding_window_pattern", window.every)
-        flags = tuple(il < blocks - tail and _windowed(il, every, window.full_first) for il in range(blocks))
+        flags = tuple(il < blocks - tail and _windowed(il, every, full_first=window.full_first) for il in range(blocks))
     return tuple(flag and not state for flag, state in zip(flags, recurrent, strict=True)), length
 
 
-def _windowed(il: int, every: int, full_first: bool) -> bool:
+def _windowed(il: int, every: int, *, full_first: bool) -> bool:
     """llama_hparams::set_swa_pattern, src/llama-hparams.cpp:8-22."""
     if every == 0:
         return True
@@ -118,7 +118,7 @@ def indexer_blocks(reader: KeyReader, rule: Architecture, hp: Hyperparameters) -
             if reader.is_list("attention.indexer.types"):
                 listed = reader.block_flags("attention.indexer.types", hp.block_count)
             elif reader.has("attention.indexer.types"):
-                listed = (reader.flag("attention.indexer.types", True),) * hp.block_count
+                listed = (reader.flag("attention.indexer.types", default=True),) * hp.block_count
             return tuple(il < trunk and not hp.recurrent[il] and listed[il] for il in range(hp.block_count))
         case _:
             return tuple(il < trunk for il in range(hp.block_count))

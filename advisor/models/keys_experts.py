@@ -85,23 +85,26 @@ def _mixture(
 ) -> tuple[tuple[bool, ...], tuple[str, ...]]:
     """Which blocks have experts, and what was assumed."""
     routed = tuple(f"blk.{il}.ffn_gate_inp.weight" in tensor_names for il in range(blocks))
+    mixture = tuple(leading <= il and not (rule.dense_tail and il >= blocks - tail) for il in range(blocks))
+    assumptions: tuple[str, ...] = ()
     match rule.mixture:
         case Mixture.NONE:
-            return (False,) * blocks, ()
+            mixture = (False,) * blocks
         case Mixture.STEP:
             step = reader.number("interleave_moe_layer_step")
-            return tuple(step > 0 and (il + 1) % step == 0 for il in range(blocks)), ()
+            mixture = tuple(step > 0 and (il + 1) % step == 0 for il in range(blocks))
         case Mixture.SECOND_OF_STEP:
             step = reader.number("moe_every_n_layers", 0)
-            return tuple(step > 0 and il % step == 1 for il in range(blocks)), ()
+            mixture = tuple(step > 0 and il % step == 1 for il in range(blocks))
         case Mixture.FEED_FORWARD:
-            return tuple(width > 0 or il >= blocks - tail for il, width in enumerate(feed_forward)), ()
+            mixture = tuple(width > 0 or il >= blocks - tail for il, width in enumerate(feed_forward))
         case Mixture.UNSTATED if any(routed):
-            return routed, ()
-        case Mixture.UNSTATED if not leading and not tensor_names and reader.architecture != "grok":
-            return (True,) * blocks, ("The keys do not say which blocks have experts; every block is assumed to have them.",)
+            mixture = routed
+        case Mixture.UNSTATED if not leading:
+            assumptions = ("The keys do not say which blocks have experts; every block is assumed to have them.",)
         case _:
-            return tuple(leading <= il and not (rule.dense_tail and il >= blocks - tail) for il in range(blocks)), ()
+            pass
+    return mixture, assumptions
 
 
 def _dense_lengths(
