@@ -1,8 +1,18 @@
-"""A model as everything after parsing sees it: `ModelMetadata`."""
+"""A model as everything after parsing sees it: `ModelMetadata`, and `model_from_header`, which makes it of a GGUF header."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from gguf.constants import GGMLQuantizationType
+
+from advisor.errors import GGUFPartMissingError, NotAModelError, QuestionError
+from advisor.models.gguf_header import GGUFHeader
+from advisor.models.gguf_split import model_stem
 from advisor.models.hyperparameters import Hyperparameters
+from advisor.models.keys import hyperparameters
+from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization
 from advisor.models.tensor import Tensor
 
 
@@ -28,3 +38,86 @@ class ModelMetadata:
     def parameters(self) -> int:
         """Number of weights in all tensors."""
         return sum(tensor.elements for tensor in self.tensors)
+
+
+def model_from_header(header: GGUFHeader, *, id: str, source: str) -> ModelMetadata:  # noqa: A002 (the field's name)
+    """The model whose file begins with `header`; `source` is its path or file name, by which it is called if it has no name.
+
+    Raises NotAModelError for a sound file that is no language model, GGUFPartMissingError where parts were not read, and
+    HyperparameterError naming the key that is missing or impossible.
+    """
+    _check_is_model(header, source)
+    stem = model_stem(PurePath(source).name)
+    hp = hyperparameters(header.metadata, {tensor.name for tensor in header.tensors})
+    label, assumption = _quantization(header, stem)
+    name = header.metadata.get("general.name")
+    return ModelMetadata(
+        id=id,
+        name=name if isinstance(name, str) and name.strip() else stem,
+        hyperparameters=hp,
+        tensors=header.tensors,
+        quantization=label,
+        file_bytes=header.file_bytes,
+        predicted=False,
+        source=source,
+        assumptions=hp.assumptions + assumption,
+    )
+
+
+_OTHER_KINDS = {
+    "mmproj": "a vision or audio projector, which a language model takes beside its own file",
+    "adapter": "an adapter (LoRA), which a language model takes beside its own file",
+    "imatrix": "an importance matrix, made for quantizing",
+    "controlvector": "a control vector, which a language model takes beside its own file",
+}
+"""Values of general.type or general.architecture that no language model has, and what such a file is."""
+
+
+def _check_is_model(header: GGUFHeader, source: str) -> None:
+    kind = "mmproj" if header.is_projector else header.kind
+    what = _OTHER_KINDS.get(kind or "") or _OTHER_KINDS.get(header.architecture or "")
+    if what:
+        raise NotAModelError(f"is {what}", path=source)
+    if header.parts < header.split_count:
+        raise GGUFPartMissingError(
+            f"is one of {header.split_count:,} parts of a model, and only {header.parts:,} of them was read",
+            path=source,
+            advice="give the first part, with all others beside it",
+        )
+    if not header.tensors:
+        raise NotAModelError("holds a vocabulary and no weights", path=source)
+
+
+def _quantization(header: GGUFHeader, stem: str) -> tuple[str | None, tuple[str, ...]]:
+    """llama.cpp's name of the quantization, from general.file_type, else the file's name, else its tensors; what was assumed.
+
+    A file name may say it more closely: "UD-Q4_K_XL" and "Q4_K_L" are both Q4_K_M by their file type.
+    """
+    number = header.metadata.get("general.file_type")
+    declared = from_ftype(number) if isinstance(number, int) else None
+    named = _named_in(stem)
+    if declared:
+        return (named if named and QUANTIZATIONS[named].base == declared else declared), ()
+    if named:
+        return named, (f"The file does not say its quantization; its name says {named}.",)
+    elements: Counter[GGMLQuantizationType] = Counter()
+    for tensor in header.tensors:
+        elements[tensor.type] += tensor.elements
+    common = elements.most_common(1)[0][0]
+    try:
+        label = parse_quantization(common.name)
+    except QuestionError:
+        return None, ()
+    return label, (f"The file does not say its quantization; most of its weights are {common.name}.",)
+
+
+def _named_in(stem: str) -> str | None:
+    """The quantization that a file name ends with or holds ("Qwen3-8B-UD-Q4_K_XL", "model.q8_0"); None where there is none."""
+    words = re.split(r"[-. ]", stem.upper())
+    for last in range(len(words) - 1, -1, -1):
+        for name in (f"UD-{words[last]}" if last and words[last - 1] == "UD" else "", words[last]):
+            try:
+                return parse_quantization(name)
+            except QuestionError:
+                continue
+    return None
