@@ -5,6 +5,7 @@ The decisions are those of llama-quantize (advisor/models/quantization_rules.py)
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -50,9 +51,9 @@ def quantize(
 ) -> tuple[Tensor, ...]:
     """The tensors of `shapes`, in their order, as llama-quantize stores them in a file of type `quantization`.
 
-    `imatrix` says whether the file was made with an importance matrix; None: only where it cannot be made without. `era` makes it an
-    older llama-quantize: an `Era` or the date of the file ("2023-12"). `overrides` and `kept`: see `group_tensors`.
-    For UD- names the types are those of the nearest plain mix, not exact. Raises QuestionError where the name is unknown or not GGUF.
+    `imatrix` says whether the file was made with an importance matrix; None: only where it cannot be made without. `era` makes
+    it an older llama-quantize: an `Era` or the date of the file ("2023-12"). `overrides` and `kept`: see `group_tensors`. For UD-
+    names the types are those of the nearest plain mix, not exact. Raises QuestionError where the name is unknown or not GGUF.
     """
     era = era_of(era) if isinstance(era, str) else era
     return quantize_groups(group_tensors(shapes, hp, era=era, overrides=overrides, kept=kept), quantization, imatrix=imatrix)
@@ -69,7 +70,8 @@ def group_types(groups: TensorGroups, quantization: str, *, imatrix: bool | None
     """The type of each group's tensors in a file of type `quantization`."""
     chosen = _gguf(quantization)
     made_with = chosen.needs_imatrix if imatrix is None else imatrix
-    types = tuple(choose_type(chosen.base, facts, groups.traits, made_with) for facts in groups.facts)
+    traits = replace(groups.traits, imatrix=made_with)
+    types = tuple(choose_type(chosen.base, facts, traits) for facts in groups.facts)
     if chosen.embedding_type is None:
         return types
     named = EMBEDDINGS | {Category.OUTPUT}
@@ -80,7 +82,7 @@ def group_types(groups: TensorGroups, quantization: str, *, imatrix: bool | None
 def quantized_bytes(
     groups: TensorGroups, quantizations: Sequence[str], *, imatrix: bool | None = None, alignment: int = 1
 ) -> NDArray[np.int64]:
-    """Bytes of all tensors in each of `quantizations`; with `alignment` 32, each tensor padded to 32 as in a file (without its header).
+    """Bytes of all tensors in each of `quantizations`; with `alignment` 32, each padded as in a file (without its header).
 
     Sizes of UD- names are the base mix times the median ratio of published files.
     """
@@ -126,8 +128,11 @@ def needs_imatrix(tensors: Iterable[Tensor], quantization: str) -> bool:
 
 
 def kept_types(hp: Hyperparameters) -> Overrides:
-    """Tensors that published files store as the original has them: gpt-oss was released with its experts in MXFP4, so that its files of
-    every type from Q2_K to F16 have nearly one size (exact sizes of ggml-org's, unsloth's and bartowski's files)."""
+    """Tensors that published files store as the original has them, for `kept` of `group_tensors`.
+
+    gpt-oss was released with its experts in MXFP4, so that its files of every type from Q2_K to F16 have nearly one size (exact
+    sizes of the files of ggml-org, unsloth and bartowski).
+    """
     if hp.architecture == "gpt-oss":
         return ((r"ffn_(up|gate|down)_exps\.weight$", GGMLQuantizationType.MXFP4),)
     return ()
@@ -136,7 +141,7 @@ def kept_types(hp: Hyperparameters) -> Overrides:
 _CHANGES = (
     # The month after which published files follow the newer rule; see `Era` for what each means.
     ("2024-01", "q2_k_gate_up_q3"),
-    ("2024-01", "split_experts_plain"),
+    ("2024-01", "early_mixtral"),
     ("2024-04", "tied_embedding_plain"),
     ("2026-01", "qkv_own_rule"),
     ("2026-01", "per_layer_embedding_plain"),
@@ -146,7 +151,7 @@ _CHANGES = (
 def era_of(day: str) -> Era:
     """The rules of llama-quantize at a date ("2023", "2023-12" or "2023-12-31"). Raises QuestionError on anything else."""
     try:
-        year, month, *rest = (int(part) for part in (day.split("-") + ["1", "1"])[:3])
+        year, month, *rest = (int(part) for part in [*day.split("-"), "1", "1"][:3])
         date(year, month, *rest)
     except ValueError:
         raise QuestionError(f'"{day}" is not a date; write it as 2023-12', field="era") from None

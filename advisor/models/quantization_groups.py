@@ -34,7 +34,7 @@ class NamedShape(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TensorGroups:
-    """The tensors of one model in groups that share all facts that a type depends on, and so share a type in every quantization."""
+    """The tensors of one model in groups that share all facts a type depends on, and so a type in every quantization."""
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
@@ -75,7 +75,7 @@ class TensorGroups:
         return int(self.elements.sum())
 
 
-_ROLES_WITHOUT_BLOCK = (Role.TOKEN_EMBEDDING, Role.PER_LAYER_EMBEDDING, Role.INPUT, Role.OUTPUT, Role.OUTPUT_OTHER)
+_ROLES_WITHOUT_BLOCK = (Role.EMBEDDING, Role.PER_LAYER_EMBEDDING, Role.INPUT, Role.OUTPUT, Role.OUTPUT_OTHER)
 
 
 def part_count(block_count: int) -> int:
@@ -84,8 +84,10 @@ def part_count(block_count: int) -> int:
 
 
 def part_of(name: str, architecture: str, block_count: int) -> int:
-    """Part of a tensor: its block, `block_count` + its block for experts, then token embedding, per-layer embedding, other input
-    tensors, output, other output tensors. Raises ValueError where a name's block is beyond `block_count`."""
+    """Part of a tensor: its block, `block_count` + its block for experts, then one for each role that has no block.
+
+    Raises ValueError where a name's block is beyond `block_count`.
+    """
     role, block = role_of(name, architecture)
     if block is None:
         return 2 * block_count + _ROLES_WITHOUT_BLOCK.index(role)
@@ -107,7 +109,7 @@ _BY_SUBSTRING = (
 )
 _WHOLE_NAMES = {
     "output.weight": Category.OUTPUT,
-    "token_embd.weight": Category.TOKEN_EMBEDDING,
+    "token_embd.weight": Category.EMBEDDING,
     "per_layer_token_embd.weight": Category.PER_LAYER_EMBEDDING,
 }
 _ONE_EXPERT = re.compile(r"ffn_(?:up|gate|down)\.\d+\.weight")
@@ -141,14 +143,16 @@ def group_tensors(
     overrides: Overrides = (),
     kept: Overrides = (),
 ) -> TensorGroups:
-    """The groups of `shapes`. `overrides` are llama-quantize's --tensor-type; tensors that match `kept` are stored as that type in
-    every quantization (an original that is already quantized, as gpt-oss's experts)."""
+    """The groups of `shapes`.
+
+    `overrides` are llama-quantize's --tensor-type; tensors that match `kept` are stored as that type in every quantization (an
+    original that is quantized already, as gpt-oss's experts).
+    """
     era = era or Era()
     listed = [(tensor.name, tuple(tensor.shape)) for tensor in shapes]
     plain = []
     for name, shape in listed:
-        stem, block = _stem(name)
-        plain.append(_plain_facts(stem, block is not None, shape, hp.architecture, era.split_experts_plain))
+        plain.append(_plain_facts(_template(name)[0], shape, hp.architecture, era))
     if overrides or kept:
         plain = [_overridden(facts, name, overrides, kept) for facts, (name, _) in zip(plain, listed, strict=True)]
     positions = _positions([name for name, _ in listed], plain, hp, era)
@@ -171,49 +175,46 @@ def _traits(hp: Hyperparameters, names: Sequence[str], era: Era) -> Traits:
     is_70b = _LAYERS_OF_70B.get(hp.architecture) == hp.layer_count
     if hp.architecture in {"llama", "llama-embed"}:  # src/models/llama.cpp:28: as many KV heads make a 65B
         is_70b = is_70b and heads != heads_kv
-    return Traits(
-        hp.architecture, hp.expert_count, heads // heads_kv if heads_kv else 0, is_70b, "output.weight" not in names, era
-    )
+    gqa = heads // heads_kv if heads_kv else 0
+    return Traits(hp.architecture, hp.expert_count, gqa, is_70b=is_70b, tied="output.weight" not in names, era=era)
 
 
-def _stem(name: str) -> tuple[str, int | None]:
-    """The name without its block number, and that number; llama.cpp reads "blk.%d." at the very start (459-468)."""
+def _template(name: str) -> tuple[str, int | None]:
+    """The name with "%d" for its block number, and that number; llama.cpp reads "blk.%d." at the very start (459-468)."""
     head, _, rest = name.partition(".")
     if head == "blk":
         number, _, stem = rest.partition(".")
         if number.isdigit():
-            return stem, int(number)
+            return f"blk.%d.{stem}", int(number)
     return name, None
 
 
 @lru_cache(maxsize=16384)
-def _plain_facts(
-    stem: str, in_block: bool, shape: tuple[int, ...], architecture: str, split_experts_plain: bool
-) -> TensorFacts:
+def _plain_facts(template: str, shape: tuple[int, ...], architecture: str, era: Era) -> TensorFacts:
     """What can be said of a tensor without its place in the model."""
-    category = Category.OTHER if in_block else _WHOLE_NAMES.get(stem, Category.OTHER)
-    if category is Category.OTHER:
-        category = next((found for part, found in _BY_SUBSTRING if part in stem), Category.OTHER)
-        if split_experts_plain and _ONE_EXPERT.search(stem):
+    category = _WHOLE_NAMES.get(template)
+    if category is None:
+        category = next((found for part, found in _BY_SUBSTRING if part in template), Category.OTHER)
+        if era.early_mixtral and _ONE_EXPERT.search(template):
             category = Category.OTHER
     dimensions = max((i + 1 for i, n in enumerate(shape) if n > 1), default=1)  # ggml_n_dims: trailing ones do not count
     return TensorFacts(
         category=category,
         row_divisor=next(n for n in (256, 128, 64, 32, 1) if shape[0] % n == 0),
         three_dimensional=len(shape) > 2 and shape[2] > 1,
-        fixed=_fixed_type(stem, shape, dimensions, architecture),
-        minimum_q8=architecture == "glm5-next" and bool(re.search(r"attn_q_[ab]|nextn\.eh_proj", stem)),
+        fixed=_fixed_type(template, shape, dimensions, architecture),
+        minimum_q8=architecture == "glm5-next" and bool(re.search(r"attn_q_[ab]|nextn\.eh_proj", template)),
     )
 
 
-def _fixed_type(stem: str, shape: tuple[int, ...], dimensions: int, architecture: str) -> GGMLQuantizationType | None:
+def _fixed_type(template: str, shape: tuple[int, ...], dimensions: int, architecture: str) -> GGMLQuantizationType | None:
     """The type of a tensor that is never quantized, F16 for the type of the source; None where it is."""
-    quantized = dimensions >= 2 and stem.endswith("weight") and not _NEVER_QUANTIZED.search(stem)
+    quantized = dimensions >= 2 and template.endswith("weight") and not _NEVER_QUANTIZED.search(template)
     if quantized and architecture == "glm5-next":
-        quantized = not _NEVER_QUANTIZED_GLM5_NEXT.search(stem)
+        quantized = not _NEVER_QUANTIZED_GLM5_NEXT.search(template)
     if quantized:
         return None
-    if len(shape) < 2 or not stem.endswith(".weight") or _ALWAYS_F32.search(stem):
+    if len(shape) < 2 or not template.endswith(".weight") or _ALWAYS_F32.search(template):
         return GGMLQuantizationType.F32
     return GGMLQuantizationType.F16
 
@@ -237,7 +238,7 @@ def _positions(names: Sequence[str], plain: Sequence[TensorFacts], hp: Hyperpara
     ]
     v_total = sum(plain[i].category in V_LIKE for i in counted)
     counted = [i for i in counted if plain[i].override is None]  # a tensor with --tensor-type is not counted (759-767)
-    blocks = {i: _stem(names[i])[1] for i in counted}
+    blocks = {i: _template(names[i])[1] for i in counted}
     # src/llama-model-loader.h:54-65: by block, those without one first, then by name
     counted.sort(key=lambda i: names[i] if era.order_by_name else (-1 if (b := blocks[i]) is None else b, names[i]))
     counters = dict.fromkeys((Category.V, *FEED_FORWARD), 0)

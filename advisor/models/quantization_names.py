@@ -43,16 +43,19 @@ class Quantization:
     @property
     def exact(self) -> bool:
         """True where the types are known for certain; False for schedules that are not published (UD-*)."""
-        return self.dense_ratio is None
+        return self.dense_ratio is None and self.mixture_ratio is None
 
     @property
     def is_gguf(self) -> bool:
         return self.default_type is not None
 
     def size_ratio(self, *, mixture: bool) -> SizeRatio:
-        """(low, expected, high) of the real size over that of `base`, for a mixture of experts or a dense model; (1, 1, 1) where exact."""
-        ratio = self.mixture_ratio if mixture else self.dense_ratio
-        return ratio or self.dense_ratio or (1.0, 1.0, 1.0)
+        """(low, expected, high) of the real size over that of `base`, for a mixture of experts or a dense model.
+
+        (1, 1, 1) where exact; where only the other kind of model was seen, its ratio.
+        """
+        first, second = (self.mixture_ratio, self.dense_ratio) if mixture else (self.dense_ratio, self.mixture_ratio)
+        return first or second or (1.0, 1.0, 1.0)
 
 
 def _read_table() -> dict[str, Any]:
@@ -70,10 +73,8 @@ def _build(table: Mapping[str, Any]) -> dict[str, Quantization]:
         known[name] = Quantization(name, base.name, base.default_type, base.ftype, None, base.needs_imatrix, embedding)
     for suffix, row in table["dynamic"].items():
         base, name = known[row["base"]], f"UD-{suffix}"
-        dense, mixture = tuple(row["dense"]), tuple(row["mixture"])
-        known[name] = Quantization(
-            name, base.name, base.default_type, base.ftype, None, base.needs_imatrix, dense_ratio=dense, mixture_ratio=mixture
-        )
+        ratios = {f"{kind}_ratio": tuple(row[kind]) for kind in ("dense", "mixture") if kind in row}
+        known[name] = Quantization(name, base.name, base.default_type, base.ftype, None, base.needs_imatrix, **ratios)
     for bits in table["mlx"]["bits"]:
         name = f"mlx-{bits}bit"
         known[name] = Quantization(name, name, None, None, None, bits=bits)
@@ -103,9 +104,9 @@ def _spellings() -> dict[str, str]:
 def parse_quantization(text: str) -> str:
     """Canonical name of a quantization written in any usual way.
 
-    Case does not matter, nor do hyphens for underscores. Understood are llama.cpp's names and aliases ("q4_k" is Q4_K_M), what its
-    logs print ("Q4_K - Medium", "IQ3_S mix - 3.66 bpw"), names of `enum llama_ftype` ("LLAMA_FTYPE_MOSTLY_Q8_0"), UD- names and MLX
-    ("MLX-Q4" is mlx-4bit). Raises QuestionError with the nearest names on anything else.
+    Case does not matter, nor do hyphens for underscores. Understood are llama.cpp's names and aliases ("q4_k" is Q4_K_M), what
+    its logs print ("Q4_K - Medium", "IQ3_S mix - 3.66 bpw"), names of `enum llama_ftype` ("LLAMA_FTYPE_MOSTLY_Q8_0"), UD- names
+    and MLX ("MLX-Q4" is mlx-4bit). Raises QuestionError with the nearest names on anything else.
     """
     key = _key(text)
     spellings = _spellings()

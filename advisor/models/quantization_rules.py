@@ -1,4 +1,4 @@
-"""Which type llama.cpp gives one tensor: `choose_type`, the decisions of llama-quantize over few facts, so that each is made once.
+"""Which type llama.cpp gives one tensor: `choose_type`, the decisions of llama-quantize over few facts, each made once.
 
 All line numbers without a file are those of src/llama-quant.cpp in the llama.cpp of llama_cpp_python 0.3.36.
 """
@@ -16,7 +16,7 @@ from advisor.models.quantization_names import QUANTIZATIONS
 class Category(Enum):
     """What a tensor is, by name (tensor_get_category, 119-154)."""
 
-    TOKEN_EMBEDDING = "token_embd"
+    EMBEDDING = "token_embd"
     PER_LAYER_EMBEDDING = "per_layer_token_embd"
     OUTPUT = "output"
     QKV = "attn_qkv"
@@ -31,7 +31,7 @@ class Category(Enum):
     OTHER = "other"
 
 
-EMBEDDINGS = frozenset({Category.TOKEN_EMBEDDING, Category.PER_LAYER_EMBEDDING})
+EMBEDDINGS = frozenset({Category.EMBEDDING, Category.PER_LAYER_EMBEDDING})
 V_LIKE = frozenset({Category.V, Category.QKV, Category.KV_B})
 FEED_FORWARD = frozenset({Category.FFN_UP, Category.FFN_GATE, Category.FFN_DOWN})
 
@@ -42,8 +42,8 @@ class Era:
 
     q2_k_gate_up_q3: bool = False
     """Q2_K stored ffn_gate and ffn_up in q3_K (files before about January 2024)."""
-    split_experts_plain: bool = False
-    """Experts stored one by one (ffn_down.7.weight) got the default type (Mixtral files of December 2023)."""
+    early_mixtral: bool = False
+    """Experts stored one by one (ffn_down.7.weight) got the default type, attn_output that of other models (December 2023)."""
     tied_embedding_plain: bool = False
     """A token embedding that is the output too got the default type (before about April 2024)."""
     qkv_own_rule: bool = False
@@ -51,7 +51,7 @@ class Era:
     per_layer_embedding_plain: bool = False
     """per_layer_token_embd got the default type (before 2026)."""
     order_by_name: bool = False
-    """Tensors were visited by name (blk.0, blk.1, blk.10 ...): the extra bits land on other blocks (some files of autumn 2024)."""
+    """Tensors were visited by name (blk.0, blk.1, blk.10 ...): the extra bits land elsewhere (some files of autumn 2024)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Traits:
     tied: bool
     """The file has no output.weight."""
     era: Era
+    imatrix: bool = False
+    """The file is made with an importance matrix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ _LOW_BIT = _VERY_LOW_BIT | {"IQ2_S", "IQ2_M"}
 
 
 @lru_cache(maxsize=65536)
-def choose_type(file_type: str, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+def choose_type(file_type: str, tensor: TensorFacts, model: Traits) -> Kind:
     """Type of a tensor in a file of `file_type`, a plain name such as "Q4_K_M" (llama_tensor_get_type, 717-774)."""
     default = QUANTIZATIONS[file_type].default_type
     if default is None:
@@ -132,7 +134,7 @@ def choose_type(file_type: str, tensor: TensorFacts, model: Traits, imatrix: boo
     elif file_type in _LOW_BIT:
         chosen = _low_bit_type(file_type, default, tensor, model)
     else:
-        chosen = _mixed_type(file_type, default, tensor, model, imatrix)
+        chosen = _mixed_type(file_type, default, tensor, model)
     return fitting_type(chosen, tensor.row_divisor)
 
 
@@ -147,7 +149,7 @@ def fitting_type(kind: Kind, row_divisor: int) -> Kind:
 def _is_output_too(tensor: TensorFacts, model: Traits) -> bool:
     if not model.tied or tensor.category not in EMBEDDINGS or model.era.tied_embedding_plain:
         return False
-    return tensor.category is Category.TOKEN_EMBEDDING or not model.era.per_layer_embedding_plain
+    return tensor.category is Category.EMBEDDING or not model.era.per_layer_embedding_plain
 
 
 def _output_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
@@ -184,47 +186,47 @@ def _low_bit_type(file_type: str, default: Kind, tensor: TensorFacts, model: Tra
     """The mixes of IQ1 and IQ2 (543-566)."""
     small = file_type in {"IQ2_S", "IQ2_M"}
     stronger = Kind.IQ3_S if small else Kind.Q2_K
+    chosen = default
     if _is_v_like(tensor, model):
-        return Kind.Q4_K if model.gqa >= 4 or model.expert_count >= 4 else stronger
-    if tensor.category is Category.K and model.expert_count == 8:
-        return Kind.Q4_K
-    if tensor.category is Category.FFN_DOWN and tensor.first_eighth_counted:
-        return stronger
-    if tensor.category is Category.ATTENTION_OUTPUT:
-        if model.expert_count == 8:
-            return Kind.Q5_K
-        if small:
-            return Kind.IQ3_S
-        if file_type in {"IQ1_S", "IQ1_M"}:
-            return Kind.IQ2_XXS
-    return default
+        chosen = Kind.Q4_K if model.gqa >= 4 or model.expert_count >= 4 else stronger
+    elif tensor.category is Category.K and model.expert_count == 8:
+        chosen = Kind.Q4_K
+    elif tensor.category is Category.FFN_DOWN and tensor.first_eighth_counted:
+        chosen = stronger
+    elif tensor.category is Category.ATTENTION_OUTPUT:
+        others = Kind.IQ3_S if small else Kind.IQ2_XXS if file_type in {"IQ1_S", "IQ1_M"} else default
+        chosen = Kind.Q5_K if model.expert_count == 8 else others
+    return chosen
 
 
-def _mixed_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+def _mixed_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
     """The mixes of all other file types, by category (567-711)."""
-    if _is_v_like(tensor, model):
-        return _v_type(file_type, default, tensor, model, imatrix)
+    chosen = default
     match tensor.category:
+        case _ if _is_v_like(tensor, model):
+            chosen = _v_type(file_type, default, tensor, model)
+        case Category.K if model.expert_count == 8:
+            chosen = Kind.Q8_0
         case Category.K | Category.Q:
-            if tensor.category is Category.K and model.expert_count == 8:
-                return Kind.Q8_0
-            return {"IQ3_XS": Kind.IQ3_XXS, "IQ3_XXS": Kind.IQ2_S}.get(file_type, default)
+            chosen = {"IQ3_XS": Kind.IQ3_XXS, "IQ3_XXS": Kind.IQ2_S}.get(file_type, default)
         case Category.FFN_DOWN:
-            return _ffn_down_type(file_type, default, tensor, model, imatrix)
+            chosen = _ffn_down_type(file_type, default, tensor, model)
         case Category.ATTENTION_OUTPUT:
-            return _attention_output_type(file_type, default, model)
+            chosen = _attention_output_type(file_type, default, model)
         case Category.QKV:
-            # 689-695: out of reach today, since attn_qkv counts as V, and in force in older versions
-            old = {"Q4_K_M": Kind.Q5_K, "Q5_K_M": Kind.Q6_K, "Q3_K_M": Kind.Q4_K, "Q3_K_L": Kind.Q4_K, "IQ3_M": Kind.Q4_K}
-            return old.get(file_type, default)
-        case Category.FFN_GATE | Category.FFN_UP:
-            if file_type == "Q2_K" and model.era.q2_k_gate_up_q3:
-                return Kind.Q3_K
-            return Kind.IQ3_XXS if file_type == "IQ3_XS" and tensor.middle else default
-    return default
+            chosen = _OLD_QKV.get(file_type, default)
+        case Category.FFN_GATE | Category.FFN_UP if file_type == "Q2_K" and model.era.q2_k_gate_up_q3:
+            chosen = Kind.Q3_K
+        case Category.FFN_GATE | Category.FFN_UP if file_type == "IQ3_XS" and tensor.middle:
+            chosen = Kind.IQ3_XXS
+    return chosen
 
 
-def _v_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+# 689-695: out of reach today, since attn_qkv counts as V, and in force in older versions
+_OLD_QKV = {"Q4_K_M": Kind.Q5_K, "Q5_K_M": Kind.Q6_K, "Q3_K_M": Kind.Q4_K, "Q3_K_L": Kind.Q4_K, "IQ3_M": Kind.Q4_K}
+
+
+def _v_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
     """attn_v, attn_qkv and attn_kv_b (567-604)."""
     if model.expert_count == 8:
         return Kind.Q8_0
@@ -234,7 +236,7 @@ def _v_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, i
         case "Q2_K":
             chosen = Kind.Q4_K if grouped else Kind.Q3_K
         case "IQ3_XXS":
-            chosen = Kind.Q4_K if grouped else Kind.IQ3_XXS if imatrix else Kind.IQ3_S
+            chosen = Kind.Q4_K if grouped else Kind.IQ3_XXS if model.imatrix else Kind.IQ3_S
         case "Q2_K_S" | "IQ3_XS" | "IQ3_S" if grouped:
             chosen = Kind.Q4_K
         case "IQ3_M":
@@ -252,33 +254,34 @@ def _v_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, i
     return Kind.Q5_K if model.is_70b and chosen in {Kind.Q3_K, Kind.Q4_K} else chosen
 
 
-def _ffn_down_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits, imatrix: bool) -> Kind:
+def _ffn_down_type(file_type: str, default: Kind, tensor: TensorFacts, model: Traits) -> Kind:
     """ffn_down of dense blocks, experts and shared experts (624-668)."""
     falcon = model.architecture == "falcon"
+    chosen = default
     match file_type:
         case "Q2_K":
-            return Kind.Q3_K
+            chosen = Kind.Q3_K
         case "Q2_K_S" if tensor.first_eighth:
-            return Kind.Q4_K
-        case "IQ3_XXS" if not imatrix:
-            return Kind.Q4_K if tensor.first_eighth else Kind.Q3_K
+            chosen = Kind.Q4_K
+        case "IQ3_XXS" if not model.imatrix:
+            chosen = Kind.Q4_K if tensor.first_eighth else Kind.Q3_K
         case "Q3_K_M":
-            return Kind.Q5_K if tensor.first_sixteenth else Kind.Q3_K if falcon and not tensor.more_bits else Kind.Q4_K
+            chosen = Kind.Q5_K if tensor.first_sixteenth else Kind.Q3_K if falcon and not tensor.more_bits else Kind.Q4_K
         case "IQ3_M" if tensor.first_eighth or (model.expert_count == 8 and tensor.more_bits):
-            return Kind.Q4_K
+            chosen = Kind.Q4_K
         case "Q3_K_L":
-            return Kind.Q4_K if falcon else Kind.Q5_K
+            chosen = Kind.Q4_K if falcon else Kind.Q5_K
         case "Q4_K_M" if falcon:
-            return Kind.Q6_K if tensor.first_sixteenth else Kind.Q5_K if tensor.more_bits else Kind.Q4_K
+            chosen = Kind.Q6_K if tensor.first_sixteenth else Kind.Q5_K if tensor.more_bits else Kind.Q4_K
         case "Q4_K_M" | "Q5_K_M" if tensor.more_bits:
-            return Kind.Q6_K
-        case "IQ4_NL" | "IQ4_XS" if tensor.first_eighth and not imatrix:
-            return Kind.Q5_K
+            chosen = Kind.Q6_K
+        case "IQ4_NL" | "IQ4_XS" if tensor.first_eighth and not model.imatrix:
+            chosen = Kind.Q5_K
         case "Q4_K_S" if tensor.first_eighth and not falcon:
-            return Kind.Q5_K
-        case "Q4_0" | "Q5_0" if tensor.first_eighth and imatrix:
-            return Kind.Q4_1 if file_type == "Q4_0" else Kind.Q5_1
-    return default
+            chosen = Kind.Q5_K
+        case "Q4_0" | "Q5_0" if tensor.first_eighth and model.imatrix:
+            chosen = Kind.Q4_1 if file_type == "Q4_0" else Kind.Q5_1
+    return chosen
 
 
 _OUTPUT_8_EXPERTS = frozenset(
@@ -290,7 +293,7 @@ def _attention_output_type(file_type: str, default: Kind, model: Traits) -> Kind
     """attn_output (669-688)."""
     if model.architecture == "falcon":
         return Kind.Q4_K if file_type == "Q3_K_L" else default
-    if model.expert_count == 8:
+    if model.expert_count == 8 and not model.era.early_mixtral:
         return Kind.Q5_K if file_type in _OUTPUT_8_EXPERTS else default
     raised = {"Q2_K": Kind.Q3_K, "IQ3_XXS": Kind.IQ3_S, "Q3_K_M": Kind.Q4_K, "Q3_K_L": Kind.Q5_K, "IQ3_M": Kind.Q4_K}
     return raised.get(file_type, default)
