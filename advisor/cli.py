@@ -38,7 +38,7 @@ Unified = Annotated[bool, typer.Option("--unified", help="GPU and CPU share one 
 def detect(as_json: Json = False) -> None:
     """Show what this machine is."""
     from advisor.machines.detect import detect_machine
-    from advisor.ui.text import machine_text
+    from advisor.text import machine_text
 
     machine = detect_machine()
     _print(machine.model_dump_json(indent=2) if as_json else machine_text(machine))
@@ -82,7 +82,7 @@ def estimate(  # noqa: PLR0913 - one parameter an option of the public interface
     fields = {name: value for name, value in locals().items() if value is not None and name not in ("requests", "as_json")}
     from advisor.estimate import estimate as answer
     from advisor.question import Question
-    from advisor.ui.text import estimate_text
+    from advisor.text import estimate_text
 
     if requests is not None:
         if model is not None:
@@ -108,7 +108,7 @@ def fit(
 ) -> None:
     """List what a machine can run, best first. Without --machine: this machine."""
     from advisor.fit import FitQuestion, fit_machine
-    from advisor.ui.text import fit_text
+    from advisor.text import fit_text
 
     question = FitQuestion.parse(
         {name: value for name, value in locals().items() if value is not None and name not in ("as_json", "FitQuestion", "fit_machine", "fit_text")}

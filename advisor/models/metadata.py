@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
 
 from gguf.constants import GGMLQuantizationType
@@ -14,6 +15,7 @@ from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.keys import hyperparameters
 from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization
 from advisor.models.tensor import Tensor
+from advisor.models.tensor_role import EXPERTS
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,19 @@ class ModelMetadata:
     """Where it was read: a path, a catalogue id, a hub repository."""
     assumptions: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """Number of weights in all tensors."""
         return sum(tensor.elements for tensor in self.tensors)
+
+    @cached_property
+    def active_parameters(self) -> int:
+        """Weights that one token is multiplied with: all but the experts that the router does not choose."""
+        hp = self.hyperparameters
+        if not hp.expert_count:
+            return self.parameters
+        experts = sum(tensor.elements for tensor in self.tensors if EXPERTS.search(tensor.name))
+        return self.parameters - experts + experts * hp.expert_used_count // hp.expert_count
 
 
 def model_from_header(header: GGUFHeader, *, id: str, source: str) -> ModelMetadata:  # noqa: A002 (the field's name)

@@ -1,0 +1,111 @@
+"""What a machine can run: for each model the best file, with its plan and verdict. Pure.
+
+The order. Verdict first; then files of at least four bits a weight before stronger compression; then size and age together:
+one year of release date counts as much as `DOUBLINGS_A_YEAR` doublings of the number of weights. Measured scores of models
+are not used here yet, and the order says so in `basis`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from math import log2
+from typing import Protocol
+
+from advisor.advice.verdict import Verdict, judge
+from advisor.machines.profile import MachineProfile
+from advisor.memory.plan import MemoryPlan
+from advisor.models.metadata import ModelMetadata
+
+DOUBLINGS_A_YEAR = 1.0
+"""Weights that a model a year older needs for the same quality, in doublings. Far below the 3.6 of "Densing Law of LLMs"
+(Xiao et al., arXiv:2412.04315, abstract: capability density doubles about every 3.3 months), which holds for the best models only."""
+
+BASIS = "size and release date; no measured score"
+
+LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ2_XXS", "IQ1_S")
+"""Files that publishers offer for nearly every model, best first."""
+STRONGLY_COMPRESSED = frozenset(("Q3_K_M", "Q2_K", "IQ2_XXS", "IQ1_S"))
+
+_ORDER = {"fits": 0, "tight": 1, "partial": 2, "no": 3}
+
+
+class Candidate(Protocol):
+    """A model of the catalogue, as ranking sees it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def active_parameters(self) -> int | None: ...
+    @property
+    def release_date(self) -> date | None: ...
+    @property
+    def native_quantization(self) -> str | None: ...
+    def quantized(self, quantization: str) -> ModelMetadata: ...
+
+
+Planner = Callable[[ModelMetadata], MemoryPlan]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One model in the file that suits the machine best."""
+
+    model: Candidate
+    quantization: str
+    file_bytes: int | None
+    plan: MemoryPlan
+    verdict: Verdict
+    rank: int = 0
+    basis: str = BASIS
+
+    @property
+    def strongly_compressed(self) -> bool:
+        """True below four bits a weight, where quality falls noticeably."""
+        return self.quantization in STRONGLY_COMPRESSED
+
+
+def ladder(model: Candidate) -> Sequence[str]:
+    """The quantizations to choose from, best first: the one a model was released in, where it was released quantized."""
+    return (model.native_quantization,) if model.native_quantization else LADDER
+
+
+def best_option(model: Candidate, machine: MachineProfile, plan: Planner) -> Option:
+    """The model in its best file that fits; else its best that is tight, else partial; else its smallest."""
+    found: dict[str, Option] = {}
+    for quantization in ladder(model):
+        metadata = model.quantized(quantization)
+        laid_out = plan(metadata)
+        option = Option(model, quantization, metadata.file_bytes, laid_out, judge(laid_out, machine))
+        if option.verdict.verdict == "fits":
+            return option
+        if option.verdict.verdict == "no":
+            found["no"] = option
+        else:
+            found.setdefault(option.verdict.verdict, option)
+    return next(found[word] for word in _ORDER if word in found)
+
+
+def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
+    """The options in order, numbered from 1; ties fall by name, so that the same question gets the same answer."""
+
+    def key(option: Option) -> tuple[object, ...]:
+        return (
+            _ORDER[option.verdict.verdict],
+            option.strongly_compressed,
+            -(log2(option.model.parameters) + DOUBLINGS_A_YEAR * _years(option.model.release_date)),
+            option.model.name,
+            option.model.id,
+        )
+
+    return tuple(replace(option, rank=rank) for rank, option in enumerate(sorted(options, key=key), start=1))
+
+
+def _years(released: date | None) -> float:
+    """Years since 2023 began, when the first open models that count here came out; 0 where the date is unknown."""
+    return 0.0 if released is None else (released - date(2023, 1, 1)).days / 365.25

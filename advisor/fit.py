@@ -1,0 +1,78 @@
+"""What can this machine run? One question in, ranked options out; the landing page and `advisor fit` show them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from advisor.advice.options import Option, best_option, ranked
+from advisor.errors import QuestionError
+from advisor.estimate import SCHEMA, device_json, model_json, pool_json
+from advisor.machines.profile import MachineProfile
+from advisor.machines.resolve import DETECTED, resolve_machine
+from advisor.memory.plan import MemoryPlan
+from advisor.memory.planner import plan_memory
+from advisor.memory.presets import resolve as resolve_settings
+from advisor.models.library import catalogue
+from advisor.models.metadata import ModelMetadata
+from advisor.question import FitQuestion
+from advisor.words import headline
+
+
+@dataclass(frozen=True)
+class Fit:
+    """All models of the catalogue on one machine, best first."""
+
+    machine: MachineProfile
+    options: tuple[Option, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """The answer in a sentence."""
+        return headline(self.machine, self.options)
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of `advisor fit --json`, schema 1."""
+        return {
+            "schema": SCHEMA,
+            "machine": {"id": self.machine.id, "name": self.machine.name},
+            "options": [_option_json(option) for option in self.options],
+            "assumptions": list(self.assumptions),
+        }
+
+
+def fit_machine(question: FitQuestion) -> Fit:
+    """What the machine of `question` can run; this machine where it names none. Raises QuestionError with one sentence."""
+    if question.min_tps is not None:
+        raise QuestionError("a least speed needs a speed forecast, which this version does not make; leave out --min-tps", field="min_tps")
+    machine, assumptions = resolve_machine(**question.machine_fields())
+    if machine is None:
+        machine, assumptions = resolve_machine(**{**question.machine_fields(), "machine": DETECTED})
+    assert machine is not None
+    return fit_for(question, machine, assumptions)
+
+
+def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...] = ()) -> Fit:
+    """As `fit_machine`, for a machine that is already at hand."""
+    overrides = {} if question.context is None else {"context": question.context}
+
+    def plan(model: ModelMetadata) -> MemoryPlan:
+        settings = resolve_settings(overrides, model, has_gpu=bool(machine.gpus), machine=machine)
+        return plan_memory(model, machine, settings)
+
+    return Fit(machine, ranked(best_option(model, machine, plan) for model in catalogue().models), assumptions)
+
+
+def _option_json(option: Option) -> dict[str, Any]:
+    metadata = option.model.quantized(option.quantization)
+    return {
+        "rank": option.rank,
+        "model": model_json(metadata),
+        "quantization": option.quantization,
+        "settings": option.plan.settings.model_dump(mode="json"),
+        "devices": [device_json(device) for device in option.plan.devices],
+        "pools": [pool_json(pool) for pool in option.plan.pools],
+        "verdict": option.verdict.verdict,
+        "reasons": list(option.verdict.reasons),
+        "speed": None,
+        "quality": {"score": None, "basis": option.basis},
+    }

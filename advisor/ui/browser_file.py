@@ -1,0 +1,71 @@
+"""A GGUF file in the visitor's browser: its header is read there piece by piece, and the file is never uploaded."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from advisor.errors import GGUFTruncatedError, HeadroomError, QuestionError
+from advisor.models.gguf_header import GGUFHeader, parse_header
+
+FIRST_BYTES = 2 * 2**20
+MOST_BYTES = 64 * 2**20
+_FILES = Path(__file__).parent / "components"
+_WANTED = "browser_file:wanted"
+_HEADER = "browser_file:header"
+
+_browser_file = st.components.v2.component(
+    "headroom_browser_file",
+    html=(_FILES / "browser_file.html").read_text(encoding="utf-8"),
+    css=(_FILES / "browser_file.css").read_text(encoding="utf-8"),
+    js=(_FILES / "browser_file.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class BrowserFile:
+    """The header of a file that lies in the visitor's browser."""
+
+    name: str
+    header: GGUFHeader
+
+
+def browser_file(key: str = "browser_file") -> BrowserFile | None:
+    """Draw the field; the header of the file chosen last, else None. A file that is no GGUF is said in one sentence."""
+    wanted = st.session_state.get(_WANTED, 0)
+    head = _browser_file(key=key, data={"first": FIRST_BYTES, "wanted": wanted}, on_head_change=lambda: None).head
+    if head:
+        try:
+            read = head_from(head)
+        except HeadroomError as error:
+            st.session_state.pop(_HEADER, None)
+            st.session_state[_WANTED] = 0
+            st.error(str(error))
+            return None
+        if isinstance(read, int):
+            st.session_state[_WANTED] = read
+            st.rerun()
+        st.session_state[_WANTED] = 0
+        st.session_state[_HEADER] = read
+    kept: BrowserFile | None = st.session_state.get(_HEADER)
+    return kept
+
+
+def head_from(head: Any) -> BrowserFile | int:
+    """The header in what the browser sent, or how many bytes are needed to read it.
+
+    Raises QuestionError where the message is not what the component sends, GGUFError where the file is not a sound GGUF file.
+    """
+    try:
+        name, size, data = str(head["name"])[:255], int(head["size"]), base64.b64decode(head["bytes"], validate=True)
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        raise QuestionError("the browser sent something that is not the start of a file; choose the file again") from None
+    try:
+        return BrowserFile(name, parse_header(data, file_bytes=size))
+    except GGUFTruncatedError:
+        if len(data) >= min(size, MOST_BYTES):
+            raise
+        return min(4 * len(data), size, MOST_BYTES)
