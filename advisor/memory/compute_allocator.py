@@ -19,7 +19,7 @@ class Event:
     action: Literal["take", "free"]
     tensor: int
     size: tuple[int, int]
-    name: str
+    stage: str
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class _Lifetimes:
                     return
         state.tensor, state.device = self.count, device
         self.count += 1
-        self.events[device].append(Event("take", state.tensor, node.size(), node.op))
+        self.events[device].append(Event("take", state.tensor, node.size(), node.stage))
 
     def _inherit(self, node: Node, parent: Node) -> bool:
         """Work in place of `parent` where it is read no more. Never through a view: the engine does not count it as its own."""
@@ -70,7 +70,7 @@ class _Lifetimes:
             return
         state = self.state(node)
         state.held = False
-        self.events[state.device].append(Event("free", state.tensor, node.size(), node.op))
+        self.events[state.device].append(Event("free", state.tensor, node.size(), node.stage))
 
     def release(self, parent: Node) -> None:
         """One reader less of `parent`."""
@@ -118,7 +118,7 @@ def lifetimes(leaves: Iterable[Node], steps: Sequence[Step], devices: int) -> tu
 
 
 def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tuple[int, str]:
-    """Most bytes in use at once, and the operation that asked for them. `cells` says how many cells each cache has."""
+    """Most bytes in use at once, and the stage that asked for them. `cells` says how many cells each cache has."""
     free: list[list[int]] = []  # [offset, size], by offset; what lies beyond `top` is free too
     held: dict[int, tuple[int, int]] = {}
     top = highest = 0
@@ -145,7 +145,7 @@ def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tupl
                 held[event.tensor] = (top, size)
                 top += size
                 if top > highest:
-                    highest, decided = top, event.name
+                    highest, decided = top, event.stage
             continue
         if event.tensor in held:
             top = _give_back(free, *held.pop(event.tensor), top)

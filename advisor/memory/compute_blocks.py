@@ -84,6 +84,8 @@ class GraphShape:
 LAYER_NORM = frozenset({"command-r", "cohere2", "cohere2moe", "olmo", "dbrx", "mpt"})
 """Architectures whose layer norms have no bias to recognise them by (LLM_NORM in src/models/)."""
 
+ROPE_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+
 ROUTED_BEFORE = "llama4"
 
 
@@ -98,7 +100,7 @@ class BlockBuilder:
 
     def weight(self, block: Block, name: str, index: int) -> Node:
         """A weight of block number `index`."""
-        key = (index, name)
+        key = (index if index >= 0 else -1 - block.device, name)
         if key not in self._weights:
             shape, n_bytes = block.named[name]
             device = block.experts_device if "_exps" in name else block.device
@@ -167,13 +169,15 @@ class BlockBuilder:
         v = self.linear(block, index, x, "attn_v") if "attn_v.weight" in block.named else flat_k
         return q, k, g.reshape(v, *v_shape)
 
-    def rotate(self, x: Node) -> Node:
-        """Rotary position embedding."""
-        return self.graph.op("rope", x.shape, x, self.positions())
+    def rotate(self, block: Block, x: Node) -> Node:
+        """Rotary position embedding, scaled by the model's factors where it has them."""
+        factors = [self.weight(block, name, -1) for name in ROPE_FACTORS if name in block.named][:1]
+        return self.graph.op("rope", x.shape, x, self.positions(), *factors)
 
     def attention(self, block: Block, index: int, x: Node) -> Node:
         """One attention layer, from the normed input to the output projection."""
         g = self.graph
+        g.stage = "attention"
         gated = self._gated_query(block)
         gate: Node | None = None
         if gated:
@@ -184,7 +188,7 @@ class BlockBuilder:
             k = k if k is None else self.head_norm(block, index, k, "attn_k_norm")
             if v is not None and self.shape.architecture in ("gemma4", "gemma3n"):
                 v = g.unary(v, "rms_norm")
-            q, k = self.rotate(q), (k if k is None else self.rotate(k))
+            q, k = self.rotate(block, q), (k if k is None else self.rotate(block, k))
         out = self.attend(block, index, q, k, v)
         if gate is not None:
             out = g.binary("mul", out, g.unary(gate))
@@ -207,7 +211,7 @@ class BlockBuilder:
         k = g.reshape(self.linear(block, index, x, "attn_k"), block.key_length, block.kv_heads, tokens)
         v = g.reshape(self.linear(block, index, x, "attn_v"), block.value_length, block.kv_heads, tokens)
         k = self.norm(block, index, k, "attn_k_norm")
-        return self.rotate(q), self.rotate(k), v, gate
+        return self.rotate(block, q), self.rotate(block, k), v, gate
 
     def attend(self, block: Block, index: int, q: Node, k: Node | None, v: Node | None) -> Node:
         """build_attn and build_attn_mha without the output projection."""
@@ -241,7 +245,7 @@ class BlockBuilder:
         v_rows = g.view(v, block.kv_heads * block.value_length, shape.tokens)
         if not shape.row_indices:
             for rows, cache in ((k_rows, keys), (v_rows, values)):
-                g.expand(Node("cpy", cache.shape, "f16", [rows, g.view(cache, 1)], cache))
+                g.expand(g.store(cache, rows))
             return
         g.expand(g.set_rows(keys, k_rows, self.input(f"k rows{cells}", "i64", shape.tokens)))
         indices = shape.tokens if shape.flash else shape.tokens * shape.value_width
@@ -290,6 +294,7 @@ class BlockBuilder:
     def feed_forward(self, block: Block, index: int, x: Node, suffix: str = "") -> Node:
         """build_ffn. `suffix` "_shexp" for shared experts."""
         g = self.graph
+        g.stage = "feed-forward"
         names = block.named
         up = self.linear(block, index, x, f"ffn_up{suffix}")
         if f"ffn_gate{suffix}.weight" in names:
@@ -309,6 +314,7 @@ class BlockBuilder:
 
     def experts(self, block: Block, index: int, x: Node, router_input: Node | None = None) -> Node:
         """build_moe_ffn: routing, the chosen experts, their weighted sum."""
+        self.graph.stage = "experts"
         g, tokens, names = self.graph, x.shape[1], block.named
         used = self.shape.experts_used
         logits = self.linear(block, index, router_input or x, "ffn_gate_inp")

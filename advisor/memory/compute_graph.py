@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import prod
 
 Dim = int
 CACHE_CELLS: Dim = -1
@@ -37,6 +36,8 @@ class Node:
     is_weight: bool = False
     is_input: bool = False
     is_output: bool = False
+    stage: str = ""
+    """What part of the model it belongs to, for people: "attention", "experts", "logits"."""
 
     @property
     def external(self) -> bool:
@@ -71,6 +72,14 @@ class Graph:
         self.nodes: list[Node] = []
         self.leaves: list[Node] = []
         self._seen: set[int] = set()
+        self.stage = "inputs"
+        """Given to the nodes made from now on."""
+
+    def _node(
+        self, op: str, shape: tuple[Dim, ...], kind: str, sources: list[Node], root: Node | None = None, contiguous: bool = True
+    ) -> Node:
+        fixed = root.fixed if root is not None else None
+        return Node(op, shape, kind, sources, root, contiguous, fixed=fixed, stage=self.stage)
 
     def expand(self, node: Node) -> Node:
         """Append `node` and what it reads, depth first in the order of the sources (ggml.c, ggml_visit_parents)."""
@@ -92,7 +101,7 @@ class Graph:
 
     def input(self, kind: str, *shape: Dim) -> Node:
         """A graph input, filled from the host before each run."""
-        return Node("none", shape, kind, is_input=True)
+        return Node("none", shape, kind, is_input=True, stage="inputs")
 
     def weight(self, device: int, n_bytes: int, *shape: Dim) -> Node:
         """A weight kept on `device`."""
@@ -104,12 +113,11 @@ class Graph:
 
     def op(self, name: str, shape: Iterable[Dim], *sources: Node, kind: str = "f32") -> Node:
         """Any other operation with a result of its own."""
-        return Node(name, tuple(shape), kind, list(sources))
+        return self._node(name, tuple(shape), kind, list(sources))
 
     def view(self, source: Node, *shape: Dim, contiguous: bool = False, op: str = "view") -> Node:
         """A part of `source`, or all of it in another shape."""
-        root = source.view_of or source
-        return Node(op, shape, source.kind, [source], root, contiguous, fixed=source.fixed)
+        return self._node(op, shape, source.kind, [source], source.view_of or source, contiguous)
 
     def reshape(self, source: Node, *shape: Dim) -> Node:
         """The same data in another shape."""
@@ -117,29 +125,29 @@ class Graph:
 
     def matmul(self, weight: Node, x: Node) -> Node:
         """weight [in, out] times x [in, tokens, ...]."""
-        return Node("mul_mat", (weight.shape[1], *x.shape[1:]), "f32", [weight, x])
+        return self._node("mul_mat", (weight.shape[1], *x.shape[1:]), "f32", [weight, x])
 
     def unary(self, x: Node, op: str = "unary") -> Node:
         """An operation with one source that keeps the shape and may work in place."""
-        return Node(op, x.shape, x.kind, [x])
+        return self._node(op, x.shape, x.kind, [x])
 
     def binary(self, op: str, a: Node, b: Node) -> Node:
         """An operation of two sources with the shape of the first."""
-        return Node(op, a.shape, a.kind, [a, b])
+        return self._node(op, a.shape, a.kind, [a, b])
 
     def cont(self, x: Node, *shape: Dim) -> Node:
         """A contiguous copy."""
-        return Node("cont", shape or x.shape, x.kind, [x])
+        return self._node("cont", shape or x.shape, x.kind, [x])
 
     def get_rows(self, table: Node, rows: Node, width: int) -> Node:
         """`width` wide rows, as many as `rows` has entries."""
-        return Node("get_rows", (width, rows.shape[0]), "f32", [table, rows])
+        return self._node("get_rows", (width, rows.shape[0]), "f32", [table, rows])
 
     def set_rows(self, cache: Node, rows: Node, indices: Node) -> Node:
         """Rows written into a cache: a view of it (ggml_set_rows reads the new rows first, then the indices, then the cache)."""
-        return Node("set_rows", cache.shape, cache.kind, [rows, indices, cache], cache.view_of or cache)
+        return self._node("set_rows", cache.shape, cache.kind, [rows, indices, cache], cache.view_of or cache)
 
+    def store(self, cache: Node, rows: Node, *indices: Node) -> Node:
+        """Results copied into a cache or state (ggml_cpy): a view of it."""
+        return self._node("cpy", cache.shape, cache.kind, [rows, *indices, cache], cache.view_of or cache)
 
-def elements(shape: tuple[Dim, ...]) -> int:
-    """Elements of a shape without cache cells."""
-    return prod(shape)

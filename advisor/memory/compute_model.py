@@ -34,10 +34,13 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
         x = _block(b, block, index, x, picked)
     if shape.late_rows:
         if shape.architecture == "gpt-oss":
+            x.is_output = True
             x = g.get_rows(x, rows, shape.width)
+    g.stage = "logits"
     device = ends.output_device
     x = g.unary(x, "norm" if ends.norm_layer else "rms_norm")
     x = g.binary("mul", x, g.weight(device, shape.width * 4, shape.width))
+    x.is_output = True  # llm_graph_result::set_outputs: embeddings and hidden states are kept
     if shape.late_rows and shape.architecture != "gpt-oss":
         x = g.get_rows(x, rows, shape.width)
     logits = g.matmul(g.weight(device, ends.output_bytes, shape.width, ends.vocabulary), x)

@@ -125,4 +125,7 @@ def members_device(members: list[Node]) -> int:
 
 def _copy(source: Node, device: int, *, pinned: bool) -> Node:
     """A copy in the compute buffer of `device`, as large as its source. Copies for pipelines are never freed."""
-    return Node("copy", source.shape, source.kind, device=device, fixed=source.fixed, is_input=pinned, is_output=pinned)
+    stage = "copied weights" if source.is_weight else "copied cache" if source.external else source.stage
+    return Node(
+        "copy", source.shape, source.kind, device=device, fixed=source.fixed, is_input=pinned, is_output=pinned, stage=stage
+    )

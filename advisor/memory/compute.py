@@ -1,0 +1,74 @@
+"""Compute buffers of every device: the memory for activations, inputs and copies that llama.cpp reserves before the first token.
+
+The engine lays its worst-case graph out with a small allocator and reserves the peak. Nothing about that peak is a simple maximum
+of stages (freed memory is reused in pieces), so the graph is built and laid out here in the same way, without data.
+Sources: src/llama-context.cpp (sched_reserve), src/llama-graph.cpp, src/models/, ggml/src/ggml-backend.cpp, ggml/src/ggml-alloc.c.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.memory.compute_allocator import Event, lifetimes, peak
+from advisor.memory.compute_facts import Facts, facts_of
+from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
+from advisor.memory.compute_model import build
+from advisor.memory.compute_schedule import assign_devices, split
+from advisor.memory.placement import Placement
+from advisor.memory.rules import EngineRules
+from advisor.memory.settings import RunSettings
+from advisor.models.metadata import ModelMetadata
+
+ALIGNMENT = 128
+"""Bytes to which CUDA aligns tensors (ggml-cuda.cu, ggml_backend_cuda_buffer_type_get_alignment); no other backend needs more
+than a few KiB more over a whole graph."""
+PIPELINE_COPIES = 4
+"""GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
+
+
+@dataclass(frozen=True)
+class ComputeBuffer:
+    """One device's compute buffer."""
+
+    n_bytes: int
+    stage: str
+    """What needs most of it: "logits", "attention", "feed-forward", "experts", "recurrent", "inputs", "copied weights",
+    "copied cache"."""
+
+
+def compute_buffers(
+    model: ModelMetadata, placement: Placement, settings: RunSettings, rules: EngineRules, context: int | None = None
+) -> tuple[ComputeBuffer, ...]:
+    """The compute buffer of each device, the host last. `context` replaces the settings' context."""
+    facts = facts_of(model, placement, settings, rules, settings.context if context is None else context)
+    cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
+    plan = _events(facts)
+    return tuple(ComputeBuffer(*peak(events, cells, ALIGNMENT)) for events in plan)
+
+
+def compute_bytes(
+    model: ModelMetadata,
+    placement: Placement,
+    settings: RunSettings,
+    rules: EngineRules,
+    contexts: Sequence[int] | NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Compute buffer bytes, [device, context], for many contexts at once."""
+    columns = [[b.n_bytes for b in compute_buffers(model, placement, settings, rules, int(one))] for one in contexts]
+    return np.array(columns, dtype=np.int64).reshape(len(contexts), placement.device_count).T
+
+
+def _events(facts: Facts) -> tuple[tuple[Event, ...], ...]:
+    return _laid_out(facts.without_cells())
+
+
+@lru_cache(maxsize=128)
+def _laid_out(facts: Facts) -> tuple[tuple[Event, ...], ...]:
+    graph = build(facts.shape, facts.blocks, facts.ends)
+    host = facts.shape.host
+    assign_devices(graph, host, offload=True)
+    leaves, steps = split(graph, PIPELINE_COPIES if facts.pipelined else 1)
+    return lifetimes(leaves, steps, host + 1)

@@ -1,0 +1,192 @@
+"""From a model, its placement and settings to the few values that its compute graph depends on: `Facts`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, Block, GraphShape
+from advisor.memory.compute_model import Ends
+from advisor.memory.placement import Placement
+from advisor.memory.rules import EngineRules
+from advisor.memory.settings import RunSettings
+from advisor.models.hyperparameters import Attention, Hyperparameters
+from advisor.models.metadata import ModelMetadata
+
+LATE_ROWS = frozenset(
+    {
+        "bailingmoe3",
+        "cohere2moe",
+        "gemma4",
+        "gpt-oss",
+        "hy-v3",
+        "nemotron_h",
+        "nemotron_h_moe",
+        "qwen35",
+        "qwen35moe",
+        "qwen3next",
+        "step35",
+    }
+)
+"""Architectures that pick the rows to output after the last block (`embeddings_nextn_masked` in src/models/)."""
+
+SCALED_EMBEDDINGS = ("gemma", "granite", "minicpm", "grok", "afmoe")
+
+Weights = dict[str, tuple[tuple[int, ...], int]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that decides the compute buffers."""
+
+    shape: GraphShape
+    blocks: tuple[Block, ...]
+    ends: Ends
+    pipelined: bool
+    cells: int
+    """Cells of the full-attention cache, of one stream."""
+    window_cells: int
+
+    def without_cells(self) -> "Facts":
+        """The same for any context: what the layout's order depends on."""
+        return replace(self, cells=0, window_cells=0)
+
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def facts_of(
+    model: ModelMetadata, placement: Placement, settings: RunSettings, rules: EngineRules, context: int
+) -> Facts:
+    """The facts of one question."""
+    hp = model.hyperparameters
+    flash = settings.flash_attention != "off"
+    slots = settings.slots
+    streams = slots if rules.split_cache and not settings.unified_kv else 1
+    cells, window_cells = cache_cells(hp, settings, rules, context)
+    tokens = min(cells * streams, settings.ubatch, settings.batch)
+    tokens = _round_up(tokens, slots)
+    outputs = slots if settings.logits == "slots" and rules.logits_for_slots else min(tokens, settings.batch)
+    windowed = rules.window_cache and any(kind in (Attention.SLIDING, Attention.CHUNKED) for kind in hp.attention)
+    shape = GraphShape(
+        architecture=hp.architecture,
+        width=hp.embedding_length,
+        tokens=tokens,
+        sequences=slots,
+        outputs=outputs,
+        streams=streams,
+        flash=flash,
+        key_bytes=_type_size(settings.type_k),
+        value_bytes=_type_size(settings.type_v),
+        value_width=max(n * length for n, length in zip(hp.head_count_kv, hp.value_length, strict=True)),
+        windowed=windowed,
+        host=placement.host,
+        experts_used=hp.expert_used_count,
+        mask_f32=not rules.host_mask_f16,
+        late_rows=hp.architecture in LATE_ROWS,
+        kv_lora_rank=hp.kv_lora_rank,
+        rope_dimensions=hp.rope_dimension_count,
+        key_length_mla=hp.key_length_mla,
+        value_length_mla=hp.value_length_mla,
+        conv_kernel=hp.ssm_conv_kernel,
+        inner=hp.ssm_inner_size,
+        state=hp.ssm_state_size,
+        groups=hp.ssm_group_count,
+        steps=hp.ssm_time_step_rank,
+        layers=hp.layer_count,
+        per_layer_width=hp.per_layer_embedding_length,
+    )
+    blocks, others = _weights(model)
+    return Facts(
+        shape=shape,
+        blocks=tuple(representative(_blocks(hp, blocks, others, placement))),
+        ends=_ends(hp, others, placement),
+        pipelined=placement.pipelined,
+        cells=cells,
+        window_cells=window_cells,
+    )
+
+
+def cache_cells(hp: Hyperparameters, settings: RunSettings, rules: EngineRules, context: int) -> tuple[int, int]:
+    """Cells of the full and of the sliding-window cache, of one stream (src/llama-context.cpp:283-310, src/llama-kv-cache-iswa.cpp)."""
+    streams = settings.slots if rules.split_cache and not settings.unified_kv else 1
+    step = rules.cell_step(settings.flash_attention != "off")
+    total = _round_up(context, step) if rules.cell_padding == "context" else context
+    cells = _round_up(total // streams, step)
+    if not hp.sliding_window or settings.swa_full:
+        return cells, cells
+    rows = settings.ubatch if rules.window_rows == "ubatch" else settings.batch
+    window = hp.sliding_window * (settings.slots // streams) + rows
+    return cells, _round_up(min(cells, window), max(step, 256 if rules.cell_padding == "context" else 1))
+
+
+def _type_size(name: str) -> tuple[int, int]:
+    return GGML_QUANT_SIZES[GGMLQuantizationType[name.upper()]]
+
+
+def _weights(model: ModelMetadata) -> tuple[list[Weights], Weights]:
+    """Weights by block, without their prefix, and all others."""
+    blocks: list[Weights] = [{} for _ in range(model.hyperparameters.block_count)]
+    others: Weights = {}
+    for tensor in model.tensors:
+        head, _, rest = tensor.name.partition(".")
+        if head == "blk":
+            number, _, name = rest.partition(".")
+            blocks[int(number)][name] = (tensor.shape, tensor.n_bytes)
+        else:
+            others[tensor.name] = (tensor.shape, tensor.n_bytes)
+    return blocks, others
+
+
+def _blocks(hp: Hyperparameters, weights: Sequence[Weights], others: Weights, placement: Placement) -> list[Block]:
+    factors = [(name, *others[name]) for name in ROPE_FACTORS if name in others]
+    blocks = []
+    for index in range(hp.layer_count):
+        device, experts = placement.blocks[index], placement.experts(index)
+        copied = placement.gpus > 0 and placement.host in (device, experts)
+        named = [(name, shape, size if copied else 0) for name, (shape, size) in weights[index].items()]
+        blocks.append(
+            Block(
+                device=device,
+                experts_device=experts,
+                attention=hp.attention[index],
+                caches=hp.caches_kv[index],
+                recurrent=hp.recurrent[index],
+                heads=hp.head_count[index],
+                kv_heads=hp.head_count_kv[index],
+                key_length=hp.key_length[index],
+                value_length=hp.value_length[index],
+                weights=(*named, *factors),
+            )
+        )
+    return blocks
+
+
+def representative(blocks: Sequence[Block], often: int = 2) -> list[Block]:
+    """The blocks that the layout is repeated for. Like blocks reuse the memory of those before, so two of a kind are enough,
+    with those around a change of device and the last ones, where the graph differs."""
+    kept: list[Block] = []
+    seen: dict[Block, int] = {}
+    last = len(blocks) - 1
+    for index, block in enumerate(blocks):
+        edge = index > last - 2 or blocks[index + 1].device != block.device or blocks[index - 1].device != block.device
+        if edge or seen.get(block, 0) < often:
+            kept.append(block)
+            seen[block] = seen.get(block, 0) + 1
+    return kept
+
+
+def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
+    embedding = others.get("token_embd.weight", ((hp.embedding_length, hp.vocab_size), 0))
+    output = others.get("output.weight", embedding)
+    return Ends(
+        vocabulary=output[0][-1],
+        output_device=placement.output,
+        output_bytes=output[1],
+        embedding_bytes=embedding[1],
+        norm_layer="output_norm.bias" in others or hp.architecture in LAYER_NORM,
+        softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
+        scaled_embeddings=hp.architecture.startswith(SCALED_EMBEDDINGS),
+    )
