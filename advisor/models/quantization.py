@@ -52,8 +52,8 @@ def quantize(
     """The tensors of `shapes`, in their order, as llama-quantize stores them in a file of type `quantization`.
 
     `imatrix` says whether the file was made with an importance matrix; None: only where it cannot be made without. `era` makes
-    it an older llama-quantize: an `Era` or the date of the file ("2023-12"). `overrides` and `kept`: see `group_tensors`. For UD-
-    names the types are those of the nearest plain mix, not exact. Raises QuestionError where the name is unknown or not GGUF.
+    it an older llama-quantize: an `Era` or the date of the file ("2023-12"). `overrides` and `kept`: see `group_tensors`. For
+    UD- names the types are those of the nearest plain mix, not exact. Raises QuestionError where a name is unknown or not GGUF.
     """
     era = era_of(era) if isinstance(era, str) else era
     return quantize_groups(group_tensors(shapes, hp, era=era, overrides=overrides, kept=kept), quantization, imatrix=imatrix)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from gguf.constants import GGML_QUANT_SIZES
 from gguf.constants import GGMLQuantizationType as Kind
 
+from advisor.errors import QuestionError
 from advisor.models.quantization_names import QUANTIZATIONS
 
 
@@ -139,10 +140,15 @@ def choose_type(file_type: str, tensor: TensorFacts, model: Traits) -> Kind:
 
 
 def fitting_type(kind: Kind, row_divisor: int) -> Kind:
-    """`kind`, or what takes its place where rows are not a multiple of its block (tensor_type_fallback, 390-441)."""
+    """`kind`, or what takes its place where rows are not a multiple of its block (tensor_type_fallback, 390-441).
+
+    Raises QuestionError where llama-quantize gives up: q1_0 has no replacement.
+    """
     if row_divisor % GGML_QUANT_SIZES[kind][0] == 0:
         return kind
     smaller = _FALLBACK.get(kind, kind)
+    if GGML_QUANT_SIZES[smaller][0] > 32:
+        raise QuestionError(f"llama-quantize cannot store rows of this model as {kind.name}; choose another type", field="quantization")
     return smaller if row_divisor % GGML_QUANT_SIZES[smaller][0] == 0 else Kind.F16
 
 

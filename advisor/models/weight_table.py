@@ -30,7 +30,7 @@ class WeightTable:
 
     @classmethod
     def from_tensors(cls, tensors: Iterable[Tensor], block_count: int, architecture: str = "") -> "WeightTable":
-        """The table of a list of tensors, read or predicted. Raises ValueError where a tensor's block is beyond `block_count`."""
+        """The table of a list of tensors, read or predicted. Raises ValueError where a block is beyond `block_count`."""
         parts = np.zeros(part_count(block_count), np.int64)
         largest, tied = 0, True
         for tensor in tensors:
