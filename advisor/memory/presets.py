@@ -10,7 +10,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from advisor.errors import QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.memory.rules import EngineRules, rules_for
-from advisor.memory.settings import CacheType, Runtime, RunSettings
+from advisor.memory.settings import CacheType, RunSettings, Runtime
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.metadata import ModelMetadata
 

@@ -29,6 +29,11 @@ CHANGES: dict[str, Change] = {
     "mla_cache": Change(date(2025, 4, 15), "MLA models cache the latent vector, not whole heads", _PULL + "12801"),
     "window_cache": Change(date(2025, 5, 20), "a cache of its own for sliding-window blocks", _PULL + "13194"),
     "window_ubatch": Change(date(2025, 5, 31), "window cache of n_swa + n_ubatch cells, not n_swa + n_batch", _PULL + "13833"),
+    "v_padded": Change(
+        date(2025, 7, 16),
+        "V rows of all blocks are as wide as the widest where flash attention is off",
+        "src/llama-kv-cache.cpp:185-211 [TAG_V_CACHE_VARIABLE]; came with " + _PULL + "14363",
+    ),
     "split_cache": Change(
         date(2025, 8, 3),
         'a cache a slot where it is not unified; before, logs say "forcing unified KV cache"',
@@ -73,6 +78,8 @@ class EngineRules:
     """What the window cache adds to n_swa."""
     window_quantized: bool
     """False in the builds that keep the window cache f16 whatever the cache's types are."""
+    v_padded: bool
+    """Without flash attention, V rows of all blocks are as wide as the widest."""
     split_cache: bool
     """False: one cache for all slots, whatever was asked."""
     cell_padding: CellPadding
@@ -114,6 +121,7 @@ def rules_for(build: str | None = None) -> EngineRules:
         window_cache=since("window_cache"),
         window_rows="ubatch" if since("window_ubatch") else "batch",
         window_quantized=not since("window_f16") or since("window_f16_reverted"),
+        v_padded=since("v_padded"),
         split_cache=since("split_cache"),
         cell_padding=padding,
         flash_attention_auto=since("flash_attention_auto"),
