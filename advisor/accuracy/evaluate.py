@@ -1,0 +1,158 @@
+"""One record of a load log to one result: predict, read the log's sizes, leave out what the log makes impossible, compare."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from advisor.accuracy.cases import LoadCase, parse_case
+from advisor.accuracy.compare import CaseResult, differences
+from advisor.accuracy.logged import Component, LoggedSizes, parse_sizes
+from advisor.accuracy.rebuild import CaseError, Prediction, backend_of, embedding_bytes, predict
+from advisor.errors import HeadroomError
+from advisor.memory.placement import Placement, place
+from advisor.memory.rules import rules_for
+from advisor.models.tensor import Tensor
+from advisor.models.tensor_role import Role, role_of
+from advisor.units import MIB
+
+_HOST_SHARE_OF_OVERRIDES = 0.25
+"""Share of the file on the host, all layers being offloaded, from which on tensors must have been kept there by hand."""
+
+
+def evaluate(record: Mapping[str, Any]) -> CaseResult:
+    """Predicted beside logged sizes of one record. A case that cannot be rebuilt comes back without differences and with the reason."""
+    case = parse_case(record)
+    logged = parse_sizes(record, case.gpus)
+    mainline = not record.get("fork") and "fork" not in case.notes.lower().split("(")[0]
+    try:
+        prediction = predict(case)
+    except CaseError as error:
+        return CaseResult(case.id, case.engine or "pinned", (), {"case": str(error)}, False, mainline)
+    except HeadroomError as error:
+        return CaseResult(case.id, case.engine or "pinned", (), {"case": f"{type(error).__name__}: {error}"}, False, mainline)
+    excluded = exclusions(case, logged, prediction)
+    sum_only: tuple[Component, ...] = ("weights", "kv_cache", "recurrent_state") if len(case.gpus) > 1 else ()
+    sizes, remarks = predicted_sizes(prediction, logged)
+    return CaseResult(
+        id=case.id,
+        rules=prediction.rules,
+        differences=differences(logged, sizes, without=excluded, sum_only=sum_only),
+        excluded=excluded,
+        scaled=prediction.scale != 1.0,
+        mainline=mainline,
+        remarks=remarks,
+    )
+
+
+def exclusions(case: LoadCase, logged: LoggedSizes, prediction: Prediction) -> dict[str, str]:
+    """Components that cannot be compared, each with the log's line that makes it so."""
+    out: dict[str, str] = {}
+    if prediction.recipe is None and "weights" in logged.listed:
+        out["weights"] = 'the log has neither "file type" nor "file size": which quantization it loaded is unknown'
+    unplanned = [name for name in case.gpus if backend_of(name) is None]
+    if unplanned:
+        reason = f'"{unplanned[0]} model buffer size": an accelerator whose supported types decide what stays on the host'
+        out |= {"weights": reason, "compute": reason}
+    elif (line := _kept_on_host(case, logged)) is not None:
+        out |= {"weights": line, "compute": line}
+    return {name: reason for name, reason in out.items() if name in logged.listed}
+
+
+def _kept_on_host(case: LoadCase, logged: LoggedSizes) -> str | None:
+    """The line that shows tensors kept on the host by hand (-ot, --cpu-moe), which the printed settings do not say."""
+    if case.offloaded is None or case.offloaded[0] < case.offloaded[1] or not case.gpus:
+        return None
+    total = sum(device.sizes.get("weights", 0.0) for device in logged.devices)
+    on_host = logged.host.sizes.get("weights", 0.0)
+    if not total or on_host < _HOST_SHARE_OF_OVERRIDES * total or on_host < 4096 * MIB:
+        return None
+    layers = f"{case.offloaded[0]}/{case.offloaded[1]}"
+    return f'"offloaded {layers} layers to GPU" and "CPU model buffer size = {on_host / MIB:.2f} MiB": overrides that are not printed'
+
+
+def predicted_sizes(prediction: Prediction, logged: LoggedSizes) -> tuple[list[dict[Component, float]], tuple[str, ...]]:
+    """The plan's sizes by device in the log's order, weights scaled to the printed file size, and remarks on how they compare.
+
+    Where the log prints a memory-mapped range (from a device's first to its last tensor in the file), the range is compared: that
+    of the order of tensors, llama-quantize's or the converter's, that is nearer.
+    """
+    remarks: list[str] = []
+    placement = _placement(prediction)
+    rows: list[dict[Component, float]] = []
+    for index, (device, printed) in enumerate(zip(prediction.plan.devices, logged.devices, strict=True)):
+        weights = scaled_weights(prediction, placement, index, float(device.weights_bytes))
+        if printed.mapped or (printed.kind == "host" and rules_for(prediction.case.engine).date.year < 2025):
+            options = [weights, *mapped_ranges(prediction, placement, index)]
+            nearest = min(options, key=lambda size: abs(size - printed.sizes.get("weights", 0.0)))
+            if abs(nearest - weights) > 0.001 * weights:
+                remarks.append(f"{printed.name}: the log prints the mapped range, {nearest / MIB:.0f} MiB; held are {weights / MIB:.0f}")
+            weights = nearest
+        rows.append(
+            {
+                "weights": weights,
+                "kv_cache": device.kv_cache_bytes,
+                "recurrent_state": device.recurrent_state_bytes,
+                "compute": device.compute_bytes,
+                "output": device.output_bytes,
+            }
+        )
+    if prediction.scale != 1.0:
+        remarks.append(f"weights scaled to the printed size ({prediction.recipe} x {prediction.scale:.4f})")
+    return rows, tuple(remarks)
+
+
+def _placement(prediction: Prediction) -> Placement:
+    layers = prediction.plan.settings.gpu_layers
+    return place(
+        prediction.model.hyperparameters,
+        rules_for(prediction.case.engine),
+        gpus=len(prediction.plan.devices) - 1,
+        gpu_layers=layers if isinstance(layers, int) else None,
+    )
+
+
+def scaled_weights(prediction: Prediction, placement: Placement, device: int, weights: float) -> float:
+    """Weights of a device, all but its copies of the token embedding times the case's scale."""
+    fixed = embedding_bytes(prediction.model.tensors)
+    tied = all(tensor.name != "output.weight" for tensor in prediction.model.tensors)
+    copies = (device == placement.host) or (tied and device == placement.output)
+    held = fixed if copies else 0
+    return held + (weights - held) * prediction.scale
+
+
+def mapped_ranges(prediction: Prediction, placement: Placement, device: int) -> list[float]:
+    """Bytes from the device's first to its last tensor, in llama-quantize's order and in the converter's (output last)."""
+    tensors = prediction.model.tensors
+    last = [tensor for tensor in tensors if tensor.name.startswith("output")]
+    converter = [tensor for tensor in tensors if not tensor.name.startswith("output")] + last
+    # src/llama-model-loader.h:54-65, weight_name_comparer: by block, those without one first, then by name
+    sorted_order = sorted(tensors, key=lambda tensor: (_block_number(tensor), tensor.name))
+    tied = not any(tensor.name == "output.weight" for tensor in tensors)
+    return [_range(order, prediction, placement, device, tied) for order in (sorted_order, converter)]
+
+
+def _block_number(tensor: Tensor) -> int:
+    head, _, rest = tensor.name.partition(".")
+    number = rest.partition(".")[0]
+    return int(number) if head == "blk" and number.isdigit() else -1
+
+
+def _range(order: list[Tensor], prediction: Prediction, placement: Placement, device: int, tied: bool) -> float:
+    architecture = prediction.model.hyperparameters.architecture
+    offset, start, end = 0, None, 0
+    for tensor in order:
+        if device in _devices(tensor, architecture, placement, tied):
+            start = offset if start is None else start
+            end = offset + tensor.n_bytes
+        offset += tensor.n_bytes
+    return 0.0 if start is None else (end - start) * prediction.scale
+
+
+def _devices(tensor: Tensor, architecture: str, placement: Placement, tied: bool) -> set[int]:
+    role, block = role_of(tensor.name, architecture)
+    if role is Role.TOKEN_EMBEDDING:
+        return {placement.host, placement.output} if tied else {placement.host}
+    if role in (Role.OUTPUT, Role.OUTPUT_OTHER):
+        return {placement.output}
+    if block is None:
+        return {placement.host}
+    return {placement.experts(block) if role is Role.EXPERT else placement.blocks[block]}

@@ -1,0 +1,339 @@
+"""A load log's question answered: the model, settings and devices that a log describes, and the plan for them.
+
+What print_info does not print (expert widths, tied embeddings, blocks without attention, shared caches) comes from the catalogue
+model of the same architecture and dimensions, else from the architecture's defaults; the printed number of weights then decides
+between the possible lists of tensors, and the printed file size between the possible ways to quantize them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from gguf.constants import GGMLQuantizationType
+
+from advisor.accuracy.cases import Interval, LoadCase
+from advisor.errors import HeadroomError
+from advisor.machines.profile import Backend, Gpu, MachineProfile
+from advisor.memory.plan import MemoryPlan
+from advisor.memory.planner import plan_memory
+from advisor.memory.presets import resolve
+from advisor.memory.rules import rules_for
+from advisor.memory.settings import Runtime, RunSettings
+from advisor.models.hyperparameters import Hyperparameters
+from advisor.models.keys import hyperparameters
+from advisor.models.library import CatalogueModel, catalogue
+from advisor.models.metadata import ModelMetadata
+from advisor.models.quantization import QUANTIZATIONS, Era, era_of, kept_types, quantize
+from advisor.models.tensor import Tensor
+from advisor.models.tensors import TensorShape, default_options, tensor_list
+
+_BACKENDS: dict[str, tuple[Backend, str]] = {
+    "CUDA": ("cuda", "nvidia"),
+    "ROCm": ("rocm", "amd"),
+    "Vulkan": ("vulkan", "other"),
+    "Metal": ("metal", "apple"),
+    "MTL": ("metal", "apple"),
+    "SYCL": ("sycl", "intel"),
+}
+_DIMENSIONS = ("embedding_length", "block_count", "feed_forward_length", "vocab_size", "attention.head_count", "attention.head_count_kv")
+_ERAS = ("2023-12", "2024-03", "2025-12")
+"""Dates of files whose llama-quantize chose types by an older rule (advisor/models/quantization.py)."""
+
+_EMBEDDING_Q8 = frozenset({"qwen35moe", "gemma4"})
+"""Architectures of 2026 whose mixtures of experts keep the token embedding in Q8_0 in unsloth's dynamic recipes: load logs of
+Qwen3.6-35B-A3B UD-Q4_K_M (515.31 MiB) and gemma-4-26B-A4B UD-IQ4_NL (748 MiB on the host). Of the recipes of 2025, Q8_K_XL keeps it in
+BF16 (Kimi-Dev-72B, Llama-3.3-70B, gemma-3-12b), Q3_K_XL in Q4_K (Qwen3-235B-A22B). Cases with such files are counted apart."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a case's file, and how sure they are."""
+
+    tensors: tuple[Tensor, ...]
+    scale: float
+    """Multiplies everything but the token embedding so that the total is the printed size; 1 where the recipe gives that size."""
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The plan for a case, with what it rests on."""
+
+    case: LoadCase
+    plan: MemoryPlan
+    model: ModelMetadata
+    settings: RunSettings
+    rules: str
+    scale: float
+    recipe: str | None
+    """None where the log says nothing of the file's quantization, and weights are not predicted."""
+
+
+class CaseError(HeadroomError, ValueError):
+    """A case cannot be rebuilt: the log does not say what memory depends on."""
+
+
+def predict(case: LoadCase) -> Prediction:
+    """The plan for `case`. Raises CaseError where the log does not describe the model, and HeadroomError from planning."""
+    hp, shapes = model_shape(case)
+    weights = find_weights(case, hp, shapes)
+    tensors = weights.tensors if weights else quantize(shapes, hp, "F16", kept=kept_types(hp))
+    model = ModelMetadata(
+        id=case.id,
+        name=case.name or case.id,
+        hyperparameters=hp,
+        tensors=tensors,
+        quantization=case.quantization,
+        file_bytes=None,
+        predicted=True,
+        source=case.source,
+    )
+    machine = machine_of(case)
+    settings = settings_of(case, model)
+    plan = plan_memory(model, machine, settings, gpus=max(1, len(case.gpus)))
+    return Prediction(
+        case, plan, model, settings, _rules_name(case), weights.scale if weights else 1.0, weights.recipe if weights else None
+    )
+
+
+def _rules_name(case: LoadCase) -> str:
+    rules = rules_for(case.engine)
+    return rules.build if case.engine else f"{rules.build} (the log names neither build nor date)"
+
+
+# --- the model ------------------------------------------------------------------------------------
+
+
+def model_shape(case: LoadCase) -> tuple[Hyperparameters, tuple[TensorShape, ...]]:
+    """Hyperparameters and tensor shapes of a case's model. Raises CaseError where the log prints too few dimensions."""
+    if case.architecture is None or case.architecture == "unknown":
+        raise CaseError(f"{case.id}: the log does not print the architecture")
+    known = _catalogue_twin(case)
+    keys: dict[str, object] = dict(known.keys) if known else {}
+    keys.update(case.keys)
+    try:
+        hp = hyperparameters(keys)
+    except HeadroomError as error:
+        raise CaseError(f"{case.id}: {error}") from error
+    candidates = list(_shape_lists(hp, known))
+    if case.parameters is not None:
+        for shapes in candidates:
+            if case.parameters.holds(sum(shape.elements for shape in shapes)):
+                return hp, shapes
+        candidates.sort(key=lambda shapes: abs(sum(shape.elements for shape in shapes) - case.parameters.middle))
+    return hp, candidates[0]
+
+
+def _shape_lists(hp: Hyperparameters, known: CatalogueModel | None) -> Iterator[tuple[TensorShape, ...]]:
+    """Possible tensor lists, the likeliest first."""
+    options = known.options if known else default_options(hp.architecture)
+    # attn_kv_b was one tensor where the file has no MLA widths (https://github.com/ggml-org/llama.cpp/pull/12801)
+    options = replace(options, merged_kv_b=hp.kv_lora_rank > 0 and hp.key_length_mla == 0)
+    for tied in (options.tied_embeddings, not options.tied_embeddings):
+        yield tensor_list(hp, replace(options, tied_embeddings=tied))
+
+
+def _catalogue_twin(case: LoadCase) -> CatalogueModel | None:
+    """The catalogue model of the same architecture whose printed dimensions are all the same; the best match on the others."""
+    best: tuple[int, CatalogueModel] | None = None
+    for model in catalogue().models:
+        score = _likeness(case, model)
+        if score is not None and (best is None or score > best[0]):
+            best = (score, model)
+    return best[1] if best else None
+
+
+def _likeness(case: LoadCase, model: CatalogueModel) -> int | None:
+    """How many printed keys agree; None where a dimension differs or fewer than two are printed."""
+    if model.keys.get("general.architecture") != case.architecture:
+        return None
+    printed = _printed_dimensions(case)
+    theirs = _dimensions(model.hyperparameters)
+    if len(printed) < 2 or any(theirs[name] != value for name, value in printed.items() if name != "vocab_size"):
+        return None
+    agreeing = sum(model.keys.get(name) == value for name, value in case.keys.items())
+    return agreeing + 2 * (theirs["vocab_size"] == printed.get("vocab_size"))
+
+
+def _dimensions(hp: Hyperparameters) -> dict[str, object]:
+    return {
+        "embedding_length": hp.embedding_length,
+        "layers": hp.layer_count,
+        "feed_forward": max(hp.feed_forward_length, default=0),
+        "vocab_size": hp.vocab_size,
+        "heads": max(hp.head_count),
+        "k_width": max(hp.k_width),
+        "experts": hp.expert_count,
+    }
+
+
+def _printed_dimensions(case: LoadCase) -> dict[str, object]:
+    """Dimensions in print_info's own numbers, those that were printed."""
+    names = {"embedding_length": "n_embd", "layers": "n_layer", "vocab_size": "n_vocab", "heads": "n_head", "experts": "n_expert"}
+    found: dict[str, object] = {}
+    for name, hparam in names.items():
+        if hparam in case.hparams:
+            found[name] = _largest(case.hparams[hparam])
+    if "n_ff" in case.hparams and _largest(case.hparams["n_ff"]) and not case.hparams.get("n_expert"):
+        found["feed_forward"] = _largest(case.hparams["n_ff"])
+    if "n_embd_k_gqa" in case.hparams and not case.hparams.get("n_lora_kv"):
+        found["k_width"] = _largest(case.hparams["n_embd_k_gqa"])
+    return found
+
+
+def _largest(value: Any) -> int:
+    return max(value) if isinstance(value, list) else value
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def find_weights(case: LoadCase, hp: Hyperparameters, shapes: tuple[TensorShape, ...]) -> Weights | None:
+    """The tensors of the case's file: of the recipe whose size is the printed one, else of the plain recipe with the scale to it.
+
+    None where the log says nothing of the file.
+    """
+    sized = case.file_bytes is not None or case.bits_per_weight is not None
+    names = (case.quantization,) if case.quantization else _plain_names() if sized else ()
+    first: Weights | None = None
+    for name in names:
+        for recipe, tensors in _recipes(case, hp, shapes, name):
+            total = sum(tensor.n_bytes for tensor in tensors)
+            if QUANTIZATIONS[name].exact and _as_printed(case, total, sum(tensor.elements for tensor in tensors)):
+                return Weights(tensors, 1.0, recipe)
+            if first is None and case.quantization:
+                first = Weights(tensors, _scale(case, tensors, total), recipe)
+    return first
+
+
+def _scale(case: LoadCase, tensors: tuple[Tensor, ...], total: int) -> float:
+    """What everything but the token embedding is to be multiplied by to give the printed size."""
+    if case.file_bytes is None:
+        return 1.0
+    fixed = embedding_bytes(tensors)
+    return (case.file_bytes.middle - fixed) / (total - fixed)
+
+
+def embedding_bytes(tensors: tuple[Tensor, ...]) -> int:
+    """Bytes of the token embedding."""
+    return sum(tensor.n_bytes for tensor in tensors if tensor.name == "token_embd.weight")
+
+
+def _recipes(
+    case: LoadCase, hp: Hyperparameters, shapes: tuple[TensorShape, ...], name: str
+) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
+    """Ways in which a file of this quantization may have been made, the usual one first."""
+    overrides = _embedding_override(case, name, hp)
+    kept = kept_types(hp)
+    for era in (None, *_ERAS):
+        for imatrix in (False, True):
+            label = name + (" with imatrix" if imatrix else "") + (f" by the rules of {era}" if era else "")
+            yield label, quantize(shapes, hp, name, imatrix=imatrix, era=_era(era), overrides=overrides, kept=kept)
+
+
+def _embedding_override(case: LoadCase, name: str, hp: Hyperparameters) -> tuple[tuple[str, GGMLQuantizationType], ...]:
+    """The type of token embedding and output where the file's name sets it, or where a dynamic recipe is known to set it."""
+    kind = case.embedding_type
+    if kind is None and name == "UD-Q8_K_XL":
+        kind = "BF16"
+    elif kind is None and name.startswith("UD-") and hp.architecture in _EMBEDDING_Q8 and hp.expert_count:
+        kind = "Q8_0"
+    elif kind is None and name.startswith("UD-") and name[3:5] in ("Q2", "Q3"):
+        kind = "Q4_K"
+    return ((r"^(token_embd|output)\.weight$", GGMLQuantizationType[kind]),) if kind else ()
+
+
+def _era(day: str | None) -> Era | None:
+    return era_of(day) if day else None
+
+
+def _as_printed(case: LoadCase, total: int, elements: int) -> bool:
+    """True where a file of this many bytes would have been printed as the log has it; also where it prints no size."""
+    if case.file_bytes is not None and not case.file_bytes.holds(total):
+        return False
+    return case.bits_per_weight is None or case.bits_per_weight.holds(total * 8 / elements)
+
+
+@lru_cache(maxsize=1)
+def _plain_names() -> tuple[str, ...]:
+    return tuple(name for name, kind in QUANTIZATIONS.items() if kind.is_gguf and kind.exact and kind.base == name)
+
+
+# --- the run --------------------------------------------------------------------------------------
+
+
+def settings_of(case: LoadCase, model: ModelMetadata) -> RunSettings:
+    """The run settings that the log prints; what it does not print is the runtime's default of that time."""
+    run = case.run
+    overrides: dict[str, Any] = {
+        "runtime": runtime_of(case),
+        "build": case.engine,
+        "context": run.get("n_ctx"),
+        "slots": run.get("n_seq_max", 1),
+        "unified_kv": None if "kv_unified" not in run else str(run["kv_unified"]).lower() in ("true", "1"),
+        "batch": run.get("n_batch"),
+        "ubatch": run.get("n_ubatch"),
+        "type_k": run.get("type_k"),
+        "type_v": run.get("type_v"),
+        "flash_attention": _flash_attention(run.get("flash_attn")),
+        "swa_full": True if _says_full_window(case) else run.get("swa_full"),
+        "gpu_layers": _gpu_layers(case),
+        "logits": _logits(run),
+    }
+    return resolve(overrides, model, has_gpu=bool(case.gpus), machine=None)
+
+
+def runtime_of(case: LoadCase) -> Runtime:
+    """The program that printed the log, where its version or file names tell; llama-server otherwise."""
+    printed = (case.printed_build or "").lower()
+    if "ollama" in printed or (case.file_name or "").startswith("sha256-"):
+        return "ollama"
+    return "lm-studio" if "LM Studio" in case.notes else "llama-server"
+
+
+def _says_full_window(case: LoadCase) -> bool:
+    """True where the log's own line "using full-size SWA cache" is quoted."""
+    return "full-size SWA cache" in case.notes
+
+
+def _flash_attention(printed: object) -> str | None:
+    """ "auto->enabled" is what came of it: on."""
+    text = "" if printed is None else str(printed).lower()
+    if text in ("1", "enabled", "auto->enabled", "on", "true"):
+        return "on"
+    return "off" if text in ("0", "disabled", "auto->disabled", "off", "false") else None
+
+
+def _gpu_layers(case: LoadCase) -> int | str | None:
+    if case.offloaded is None or not case.gpus:
+        return None
+    layers, of = case.offloaded
+    return "all" if layers >= of else layers
+
+
+def _logits(run: Mapping[str, Any]) -> str | None:
+    """Rows of logits that were reserved, from n_outputs_max where it is printed."""
+    rows = run.get("n_outputs_max")
+    if rows is None:
+        return None
+    return "slots" if rows <= (run.get("n_seq_max") or 1) else "ubatch"
+
+
+def machine_of(case: LoadCase) -> MachineProfile | None:
+    """Equal GPUs of the log's backend and without a limit; None where there is no GPU or its backend is not one that is planned for."""
+    gpus = []
+    for name in case.gpus:
+        backend = backend_of(name)
+        if backend is None:
+            return None
+        gpus.append(Gpu(name=name, vendor=backend[1], backend=backend[0]))
+    return MachineProfile(id="log", name="as in the log", kind="discrete", gpus=tuple(gpus)) if gpus else None
+
+
+def backend_of(device: str) -> tuple[Backend, str] | None:
+    """Backend and vendor of a device as logs name it ("ROCm1")."""
+    return next((found for name, found in _BACKENDS.items() if device.startswith(name)), None)
+
+
+__all__ = ["CaseError", "Interval", "Prediction", "Weights", "backend_of", "find_weights", "model_shape", "predict", "settings_of"]
