@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.machines.profile import Backend
 from advisor.memory.compute_allocator import Event, lifetimes, peak
 from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
@@ -40,10 +41,26 @@ class ComputeBuffer:
 
 
 def compute_buffers(
-    model: ModelMetadata, placement: Placement, settings: RunSettings, rules: EngineRules, context: int | None = None
+    model: ModelMetadata,
+    placement: Placement,
+    settings: RunSettings,
+    rules: EngineRules,
+    *,
+    context: int | None = None,
+    backend: Backend | None = None,
 ) -> tuple[ComputeBuffer, ...]:
-    """The compute buffer of each device, the host last. `context` replaces the settings' context."""
-    facts = facts_of(model, placement, settings, rules, settings.context if context is None else context)
+    """The compute buffer of each device, the host last. `context` replaces the settings' context.
+
+    `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention.
+    """
+    facts = facts_of(
+        model,
+        placement,
+        settings,
+        rules,
+        settings.context if context is None else context,
+        dequantized=backend in ("cuda", "rocm"),
+    )
     cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
     plan = _events(facts)
     return tuple(ComputeBuffer(*peak(events, cells, ALIGNMENT)) for events in plan)
@@ -55,9 +72,14 @@ def compute_bytes(
     settings: RunSettings,
     rules: EngineRules,
     contexts: Sequence[int] | NDArray[np.int64],
+    *,
+    backend: Backend | None = None,
 ) -> NDArray[np.int64]:
     """Compute buffer bytes, [device, context], for many contexts at once."""
-    columns = [[b.n_bytes for b in compute_buffers(model, placement, settings, rules, int(one))] for one in contexts]
+    columns = [
+        [b.n_bytes for b in compute_buffers(model, placement, settings, rules, context=int(one), backend=backend)]
+        for one in contexts
+    ]
     return np.array(columns, dtype=np.int64).reshape(len(contexts), placement.device_count).T
 
 

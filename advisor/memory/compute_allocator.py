@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.memory.compute_graph import IN_PLACE, Node
+from advisor.memory.compute_graph import IN_PLACE, Node, Size
 from advisor.memory.compute_schedule import Step
 
 
@@ -18,7 +18,7 @@ class Event:
 
     action: Literal["take", "free"]
     tensor: int
-    size: tuple[int, int]
+    size: Size
     stage: str
 
 
@@ -126,7 +126,7 @@ def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tupl
     mask = alignment - 1
     for event in events:
         if event.action == "take":
-            size = (event.size[0] * cells.get(event.size[1], 1) + mask) & ~mask
+            size = (event.size[0] + event.size[1] * cells.get(event.size[2], 0) + mask) & ~mask
             if not size:
                 continue
             best, best_size = -1, 1 << 62

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS, Graph, Node
 from advisor.models.hyperparameters import Attention
@@ -65,8 +66,11 @@ class GraphShape:
     late_rows: bool = False
     """The rows to output are picked after the last block, not within it."""
     fused_delta_net: bool = True
-    rotated: bool = False
-    """Builds that rotate keys and values before quantizing them."""
+    key_rotation: int = 0
+    """Width of the Hadamard matrix that keys are rotated by before they are quantized; 0 where they are not."""
+    value_rotation: int = 0
+    dequantized: bool = False
+    """Flash attention keeps f16 copies of quantized keys and values next to its result (CUDA and ROCm)."""
     kv_lora_rank: int = 0
     rope_dimensions: int = 0
     key_length_mla: int = 0
@@ -218,10 +222,12 @@ class BlockBuilder:
         g, shape = self.graph, self.shape
         sliding = shape.windowed and block.attention in (Attention.SLIDING, Attention.CHUNKED)
         cells = WINDOW_CELLS if sliding else CACHE_CELLS
-        if shape.rotated:
-            q = self._hadamard(q, "k")
-            k = k if k is None else self._hadamard(k, "k")
-            v = v if v is None else self._hadamard(v, "v")
+        if shape.key_rotation:
+            name = f"key rotation{cells}"
+            q = self._hadamard(q, name, shape.key_rotation)
+            k = k if k is None else self._hadamard(k, name, shape.key_rotation)
+        if shape.value_rotation and v is not None:
+            v = self._hadamard(v, f"value rotation{cells}", shape.value_rotation)
         order = (q, k, v) if shape.windowed else (q, v, k)
         for node in order:
             if node is not None:
@@ -231,13 +237,16 @@ class BlockBuilder:
         if k is not None and v is not None:
             self._store(block, cells, keys, values, k, v)
         out = self.heads(q, g.view(keys, 1), g.view(values, 1), block, cells)
-        if shape.rotated:
-            out = self._hadamard(out, "v")
+        if shape.value_rotation:
+            out = self._hadamard(out, f"value rotation{cells}", shape.value_rotation)
         return out
 
-    def _hadamard(self, x: Node, which: str) -> Node:
-        size = 64
-        return self.graph.op("mul_mat", x.shape, self.input(f"rotation {which}", "f32", size, size), x)
+    def _hadamard(self, x: Node, rotation: str, size: int) -> Node:
+        """llama_mul_mat_hadamard (src/llama-impl.h)."""
+        g = self.graph
+        rows = (size, prod(x.shape) // size)
+        flat = g.reshape(x, *rows) if x.contiguous else g.cont(x, *rows)
+        return g.reshape(g.op("mul_mat", rows, self.input(rotation, "f32", size, size), flat), *x.shape)
 
     def _store(self, block: Block, cells: int, keys: Node, values: Node, k: Node, v: Node) -> None:
         g, shape = self.graph, self.shape
@@ -259,6 +268,8 @@ class BlockBuilder:
         keys, values = g.view(keys, 1, op="permute"), g.view(values, 1, op="permute")
         if shape.flash:
             out = g.op("flash_attn", (width, heads, tokens, shape.streams), q, keys, values, self.mask(cells))
+            if shape.dequantized:
+                out.fixed = (out.size()[0], 2 * self._quantized_elements(block) * shape.streams, cells)
             if self._projected(block):
                 return g.expand(self._decompress(block, out))
             return g.expand(g.reshape(out, width * heads, shape.tokens))
@@ -272,6 +283,13 @@ class BlockBuilder:
             out = self._decompressed(block, out)
             width = out.shape[0]
         return g.expand(g.cont(g.view(out, *out.shape, op="permute"), width * heads, shape.tokens))
+
+    def _quantized_elements(self, block: Block) -> int:
+        """Elements of a cell's keys and values that are stored in a quantized type."""
+        shape = self.shape
+        keys = block.kv_heads * block.key_length if shape.key_bytes[0] > 1 else 0
+        values = block.kv_heads * block.value_length if shape.value_bytes[0] > 1 and not self._projected(block) else 0
+        return keys + values
 
     def _projected(self, block: Block) -> bool:
         return "attn_v_b.weight" in block.named

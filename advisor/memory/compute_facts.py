@@ -52,13 +52,12 @@ class Facts:
         return replace(self, cells=0, window_cells=0)
 
 
-
 def _round_up(value: int, step: int) -> int:
     return -(-value // step) * step
 
 
 def facts_of(
-    model: ModelMetadata, placement: Placement, settings: RunSettings, rules: EngineRules, context: int
+    model: ModelMetadata, placement: Placement, settings: RunSettings, rules: EngineRules, context: int, *, dequantized: bool
 ) -> Facts:
     """The facts of one question."""
     hp = model.hyperparameters
@@ -69,6 +68,7 @@ def facts_of(
     tokens = min(cells * streams, settings.ubatch, settings.batch)
     tokens = _round_up(tokens, slots)
     outputs = slots if settings.logits == "slots" and rules.logits_for_slots else min(tokens, settings.batch)
+    full_k, full_v = _head_lengths(hp)
     windowed = rules.window_cache and any(kind in (Attention.SLIDING, Attention.CHUNKED) for kind in hp.attention)
     shape = GraphShape(
         architecture=hp.architecture,
@@ -86,6 +86,13 @@ def facts_of(
         experts_used=hp.expert_used_count,
         mask_f32=not rules.host_mask_f16,
         late_rows=hp.architecture in LATE_ROWS,
+        key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else 0,
+        value_rotation=64 if _quantized(settings.type_v) and rules.rotated_cache and full_v % 64 == 0 else 0,
+        dequantized=dequantized and rules.dequantized_cache and flash,
+        fused_glu=rules.fused_glu,
+        embeddings_input=rules.embeddings_input,
+        row_indices=rules.row_indices,
+        fused_delta_net=rules.fused_delta_net,
         kv_lora_rank=hp.kv_lora_rank,
         rope_dimensions=hp.rope_dimension_count,
         key_length_mla=hp.key_length_mla,
@@ -120,6 +127,29 @@ def cache_cells(hp: Hyperparameters, settings: RunSettings, rules: EngineRules, 
     rows = settings.ubatch if rules.window_rows == "ubatch" else settings.batch
     window = hp.sliding_window * (settings.slots // streams) + rows
     return cells, _round_up(min(cells, window), max(step, 256 if rules.cell_padding == "context" else 1))
+
+
+def _quantized(name: str) -> bool:
+    return _type_size(name)[0] > 1
+
+
+def _head_lengths(hp: Hyperparameters) -> tuple[int, int]:
+    """Widths of a key and a value head of blocks with full attention, or of any block where there are none."""
+    full = [index for index, kind in enumerate(hp.attention) if kind is Attention.FULL] or [0]
+    return hp.key_length[full[0]], hp.value_length[full[0]]
+
+
+def _key_rotation(hp: Hyperparameters, full_length: int) -> int:
+    """Width of the matrix that keys are rotated by: the largest power of two that divides every head (src/llama-kv-cache.cpp:1447-1465)."""
+    if full_length % 64:
+        return 0
+    lengths = {length for length, caches in zip(hp.key_length, hp.caches_kv, strict=True) if caches}
+    if len(lengths) != 1:
+        return 64
+    width = 64
+    while max(lengths) % (2 * width) == 0:
+        width *= 2
+    return width
 
 
 def _type_size(name: str) -> tuple[int, int]:

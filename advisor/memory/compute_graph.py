@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 Dim = int
+Size = tuple[int, int, int]
+"""Bytes, bytes for each cell of a cache, and which cache: `CACHE_CELLS`, `WINDOW_CELLS` or 0."""
 CACHE_CELLS: Dim = -1
 """Stands for the number of cells of the full-attention cache (n_kv) in a shape, which varies with the context."""
 WINDOW_CELLS: Dim = -2
@@ -12,7 +14,9 @@ WINDOW_CELLS: Dim = -2
 ELEMENT_BYTES = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
 
 # ggml/src/ggml-alloc.c:23-50, ggml_op_can_inplace
-IN_PLACE = frozenset({"scale", "add", "sub", "mul", "div", "sqr", "unary", "rope", "rms_norm", "clamp", "soft_max", "fill", "add_id"})
+IN_PLACE = frozenset(
+    {"scale", "add", "sub", "mul", "div", "sqr", "unary", "rope", "rms_norm", "clamp", "soft_max", "fill", "add_id"}
+)
 # ggml/src/ggml-backend.cpp, ggml_is_view_op
 VIEW_OPS = frozenset({"view", "reshape", "permute", "transpose"})
 
@@ -31,8 +35,8 @@ class Node:
     """Index of the device it is computed or kept on; -1 until the scheduler decides."""
     resident: bool = False
     """True for weights and caches, whose data lives outside the compute buffer."""
-    fixed: tuple[int, int] | None = None
-    """(bytes, cells) where the size does not follow from the shape: weights, caches and copies of them."""
+    fixed: Size | None = None
+    """Where the size does not follow from the shape: weights, caches and copies of them, results with scratch space."""
     is_weight: bool = False
     is_input: bool = False
     is_output: bool = False
@@ -44,8 +48,8 @@ class Node:
         """True where the data, or the data it is a view of, is allocated outside the compute buffer."""
         return (self.view_of or self).resident
 
-    def size(self) -> tuple[int, int]:
-        """(bytes, cells): bytes if `cells` is 0, otherwise bytes for each cell of that cache."""
+    def size(self) -> Size:
+        """Bytes in the compute buffer."""
         if self.fixed is not None:
             return self.fixed
         constant, cells = ELEMENT_BYTES[self.kind], 0
@@ -54,7 +58,7 @@ class Node:
                 cells = dim
             else:
                 constant *= dim
-        return constant, cells
+        return (0, constant, cells) if cells else (constant, 0, 0)
 
     def same_layout(self, other: "Node") -> bool:
         """ggml_are_same_layout: the same type, shape and strides."""
@@ -105,11 +109,11 @@ class Graph:
 
     def weight(self, device: int, n_bytes: int, *shape: Dim) -> Node:
         """A weight kept on `device`."""
-        return Node("none", shape, device=device, resident=True, fixed=(n_bytes, 0), is_weight=True)
+        return Node("none", shape, device=device, resident=True, fixed=(n_bytes, 0, 0), is_weight=True)
 
     def cache(self, device: int, cell_bytes: int, cells: Dim = 0) -> Node:
         """A cache kept on `device`, `cell_bytes` for each of its `cells` (or in all, where `cells` is 0)."""
-        return Node("none", (1,), device=device, resident=True, fixed=(cell_bytes, cells))
+        return Node("none", (1,), device=device, resident=True, fixed=(0, cell_bytes, cells) if cells else (cell_bytes, 0, 0))
 
     def op(self, name: str, shape: Iterable[Dim], *sources: Node, kind: str = "f32") -> Node:
         """Any other operation with a result of its own."""
@@ -150,4 +154,3 @@ class Graph:
     def store(self, cache: Node, rows: Node, *indices: Node) -> Node:
         """Results copied into a cache or state (ggml_cpy): a view of it."""
         return self._node("cpy", cache.shape, cache.kind, [rows, *indices, cache], cache.view_of or cache)
-

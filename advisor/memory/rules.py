@@ -34,6 +34,10 @@ CHANGES: dict[str, Change] = {
         "V rows of all blocks are as wide as the widest where flash attention is off",
         "src/llama-kv-cache.cpp:185-211 [TAG_V_CACHE_VARIABLE]; came with " + _PULL + "14363",
     ),
+    "fused_glu": Change(date(2025, 6, 30), "gated activations are one operation with a result of its own", _PULL + "14158"),
+    "row_indices": Change(
+        date(2025, 8, 3), "the cache is written by row indices, which are graph inputs", _PULL + "14285 (in use with LLAMA_SET_ROWS)"
+    ),
     "split_cache": Change(
         date(2025, 8, 3),
         'a cache a slot where it is not unified; before, logs say "forcing unified KV cache"',
@@ -49,9 +53,17 @@ CHANGES: dict[str, Change] = {
         "the output layer is offloaded first, before any block",
         _PULL + "18148 (opened 2025-12-17; the log of b8179 has it, the log of a build of 2025-12-17 has not)",
     ),
+    "embeddings_input": Change(date(2026, 1, 19), "inputs for tokens and for embeddings are both reserved", _PULL + "18898"),
     "mla_without_values": Change(date(2026, 1, 25), "MLA models cache keys only", _PULL + "19067"),
+    "fused_delta_net": Change(date(2026, 3, 7), "a gated delta net is one operation", _PULL + "19504"),
+    "rotated_cache": Change(date(2026, 4, 1), "keys and values are rotated before they are quantized", _PULL + "21038"),
     "window_f16": Change(date(2026, 4, 1), "the window cache stays f16 where the cache is quantized", _PULL + "21277"),
     "window_f16_reverted": Change(date(2026, 4, 3), "the window cache is quantized like the other", _PULL + "21332"),
+    "dequantized_cache": Change(
+        date(2026, 5, 1),
+        "CUDA keeps f16 copies of a quantized cache in the compute buffer",
+        "https://github.com/unslothai/unsloth/pull/6718 (measured in builds of June 2026; the day itself is not known)",
+    ),
     "host_mask_f16": Change(date(2026, 5, 30), "attention masks are f16, on the host too", _PULL + "23764"),
     "logits_for_slots": Change(
         date(2026, 6, 1),
@@ -93,6 +105,12 @@ class EngineRules:
     logits_for_slots: bool
     host_mask_f16: bool
     """Masks take 2 bytes an element on the host; before, 4."""
+    fused_glu: bool
+    row_indices: bool
+    embeddings_input: bool
+    fused_delta_net: bool
+    rotated_cache: bool
+    dequantized_cache: bool
 
     def cell_step(self, flash_attention: bool) -> int:
         """Cells of a cache come in multiples of this."""
@@ -130,4 +148,10 @@ def rules_for(build: str | None = None) -> EngineRules:
         output_first=since("output_first"),
         logits_for_slots=since("logits_for_slots"),
         host_mask_f16=since("host_mask_f16"),
+        fused_glu=since("fused_glu"),
+        row_indices=since("row_indices"),
+        embeddings_input=since("embeddings_input"),
+        fused_delta_net=since("fused_delta_net"),
+        rotated_cache=since("rotated_cache"),
+        dequantized_cache=since("dequantized_cache"),
     )
