@@ -33,7 +33,7 @@ def adjust(
     for name, value in (("memory_gib", memory_gib), ("ram_gib", ram_gib), ("bandwidth_gb_s", bandwidth_gb_s)):
         _check(name, value, most=1_000_000)
     assumed: list[str] = []
-    machine = _blank(unified, assumed.append) if profile is None else completed(profile)
+    machine = _blank(assumed.append, unified=unified) if profile is None else completed(profile)
     if unified and machine.kind != "unified":
         raise QuestionError(f"{machine.name} does not have unified memory; leave out --unified.", field="unified")
     if gpus is not None:
@@ -52,7 +52,7 @@ def _check(name: str, value: float | None, *, most: float) -> None:
         raise QuestionError(f"{name} must be more than 0 and at most {most:,}, and is {value}.", field=name)
 
 
-def _blank(unified: bool, say: Said) -> MachineProfile:
+def _blank(say: Said, *, unified: bool) -> MachineProfile:
     """A machine of which nothing is known but its kind. Its GPU counts as an NVIDIA one: engines plan those alike by size."""
     if unified:
         gpu = Gpu(name="GPU", vendor="other", backend="vulkan")
@@ -72,7 +72,7 @@ def _with_gpus(machine: MachineProfile, count: int) -> MachineProfile:
     have = machine.gpus
     if count <= len(have):
         return machine.model_copy(update={"gpus": have[:count]})
-    if len({_as_sold(gpu) for gpu in have}) > 1:
+    if len({(gpu.name, gpu.memory_bytes) for gpu in have}) > 1:
         raise QuestionError(
             f"{machine.name} has {len(have)} different GPUs; --gpus can be at most {len(have)} for it.", field="gpus"
         )
@@ -88,7 +88,7 @@ def _with_gpus(machine: MachineProfile, count: int) -> MachineProfile:
 
 def _as_sold(gpu: Gpu) -> Gpu:
     """A second card of the same kind: without what is in use on the first."""
-    return gpu.model_copy(update={"in_use_bytes": None, "driver": None, "link": None})
+    return gpu.model_copy(update={"in_use_bytes": None, "driver": None})
 
 
 def _discrete(machine: MachineProfile, memory_gib: float | None, ram_gib: float | None, say: Said) -> MachineProfile:
@@ -147,7 +147,7 @@ def _limit_sentence(machine: MachineProfile) -> str:
 
 def _with_bandwidth(machine: MachineProfile, bandwidth_gb_s: float) -> MachineProfile:
     """Of each GPU's own memory, or of the one memory where there is only that."""
-    new = {"bandwidth_gb_s": bandwidth_gb_s, "bandwidth_measured_gb_s": None}
+    new = {"bandwidth_gb_s": float(bandwidth_gb_s), "bandwidth_measured_gb_s": None}
     update: dict[str, object] = {"gpus": tuple(gpu.model_copy(update=new) for gpu in machine.gpus)}
     paths = [f"gpus.{index}.bandwidth_gb_s" for index in range(len(machine.gpus))]
     if machine.kind != "discrete":
@@ -162,7 +162,9 @@ def _named_by_numbers(machine: MachineProfile, memory_gib: float | None) -> Mach
     if machine.kind == "unified":
         return machine.model_copy(update={"name": f"Unified memory{size and f' of {memory_gib:g} GiB'}"})
     count = len(machine.gpus)
-    return machine.model_copy(update={"name": f"GPU{size}" if count == 1 else f"{count} GPUs{size} each" if size else f"{count} GPUs"})
+    return machine.model_copy(
+        update={"name": f"GPU{size}" if count == 1 else f"{count} GPUs{size} each" if size else f"{count} GPUs"}
+    )
 
 
 def _listed(options: tuple[int, ...]) -> str:

@@ -83,9 +83,10 @@ def completed(machine: MachineProfile) -> MachineProfile:
     gpus, sources = [], dict(machine.sources)
     for index, gpu in enumerate(machine.gpus):
         if gpu.capacity_bytes is None and gpu.memory_bytes is not None:
-            gpu = gpu.model_copy(update={"capacity_bytes": typical_capacity(gpu.memory_bytes)})
+            gpus.append(with_gpu_memory(gpu, gpu.memory_bytes))
             sources[f"gpus.{index}.capacity_bytes"] = TYPICAL_SOURCE
-        gpus.append(gpu)
+        else:
+            gpus.append(gpu)
     machine = machine.model_copy(update={"gpus": tuple(gpus), "sources": sources})
     if machine.memory.capacity_bytes is None and len(machine.memory_options_bytes) == 1:
         return with_memory(machine, machine.memory_options_bytes[0])

@@ -1,7 +1,7 @@
 """How much of a shared memory an AMD integrated GPU may take on Linux: the GTT, which the kernel sets to half of the memory.
 
 The kernel's default is half of the system memory (linux drivers/gpu/drm/ttm/ttm_device.c, `ttm_global_init`:
-`num_pages = (si.totalram << PAGE_SHIFT) / 2` pages; seen as "63968M of GTT memory ready" on 128 GB, antirez/ds4#475).
+`num_pages /= 2`; seen as "63968M of GTT memory ready" on 128 GB, antirez/ds4#475).
 `ttm.pages_limit` sets it, in pages of 4 KiB: 25165824 gives 96 GiB exactly (noamsto/nix-amd-ai#42).
 """
 
@@ -9,7 +9,10 @@ from advisor.units import GIB, MIB
 
 _PAGE = 4096
 
-SOURCE = "Linux gives an integrated AMD GPU half of the memory (drivers/gpu/drm/ttm/ttm_device.c); 63,968 MiB of 128 GB in antirez/ds4#475"
+SOURCE = (
+    "Linux gives an integrated AMD GPU half of the memory (drivers/gpu/drm/ttm/ttm_device.c); "
+    "63,968 MiB of 128 GB in antirez/ds4#475"
+)
 
 
 def gtt_limit(memory_bytes: int) -> int:

@@ -18,7 +18,8 @@ _MAX_FILE = 2**20
 _MOST_NAMED = 6
 _NAME = re.compile(r'^name = "([^"]*)"$', re.MULTILINE)
 _BRANDS = frozenset(
-    "nvidia geforce quadro tesla amd ati radeon instinct intel apple corporation gpu graphics graphic card core cores tm r the".split()
+    {"nvidia", "geforce", "quadro", "tesla", "amd", "ati", "radeon", "instinct", "intel", "apple", "corporation"}
+    | {"gpu", "graphics", "graphic", "card", "core", "cores", "tm", "r", "the"}
 )
 
 
@@ -98,7 +99,9 @@ def read_profile(path: Path) -> MachineProfile:
     except OSError as error:
         raise QuestionError(f"{shown} cannot be read: {error.strerror or error}.", field="machine") from None
     except UnicodeDecodeError:
-        raise QuestionError(f"{shown} is not a text file in UTF-8; a machine profile is a TOML file.", field="machine") from None
+        raise QuestionError(
+            f"{shown} is not a text file in UTF-8; a machine profile is a TOML file.", field="machine"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise QuestionError(f"{shown} is not valid TOML: {error}.", field="machine") from None
     try:
