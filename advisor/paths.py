@@ -34,3 +34,17 @@ def streamlit_folder() -> Path:
 def static_folder() -> Path:
     """Where fonts, logo and icon are, served under `app/static/`."""
     return _PACKAGE / "static"
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept for this user, such as the built engine; it may not exist yet."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("headroom", appauthor=False)
+
+
+def data_folder() -> Path:
+    """Where what the user made is kept, such as reports; it may not exist yet."""
+    import platformdirs
+
+    return platformdirs.user_data_path("headroom", appauthor=False)

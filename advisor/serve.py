@@ -1,0 +1,131 @@
+"""The server: Streamlit's app on one address, from a checkout or an installed wheel, started in any folder."""
+
+import contextlib
+import gc
+import logging
+import socket
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from advisor.errors import MissingPartError, QuestionError
+from advisor.paths import streamlit_folder
+
+HOST, PORT = "127.0.0.1", 8501
+_PORTS_TRIED = 20
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
+_NESTED_THEMES = ("light", "dark", "sidebar")
+
+
+def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) -> None:
+    """Serve the app until stopped, after printing its address. Without `port`: 8501, or the next free one.
+
+    `hosted` is for strangers' visits: the Host header is then left to the proxy in front. Raises QuestionError where the address
+    or the port cannot be had, MissingPartError where the app's files are not here.
+    """
+    chosen = choose_port(host, port)
+    if port is None and chosen != PORT:
+        print(f"Port {PORT} is taken by another program, so Headroom takes {chosen}.", flush=True)
+    entry = Path(__file__).with_name("app.py")
+    import streamlit as st
+
+    # Streamlit looks for static/ beside the script that was started, and would take this command's arguments for the page's.
+    sys.argv = [str(entry)]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
+    logging.getLogger("uvicorn.access").disabled = True
+    app = st.App(entry, lifespan=_warm_up(address))
+    app.run(config=server_options(host, chosen, hosted=hosted))
+
+
+def choose_port(host: str, port: int | None) -> int:
+    """`port` if it is free, else QuestionError; without one 8501 or the first free port after it."""
+    for candidate in [port] if port is not None else range(PORT, PORT + _PORTS_TRIED):
+        if _is_free(host, candidate):
+            return candidate
+    if port is not None:
+        raise QuestionError(f"port {port} of {host} is taken by another program; choose another with --port", field="port")
+    raise QuestionError(f"ports {PORT} to {PORT + _PORTS_TRIED - 1} of {host} are all taken; choose one with --port", field="port")
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            if sys.platform != "win32":
+                # As the server itself does: a port whose last connections are only winding down is free.
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(target)
+    except (socket.gaierror, OverflowError):
+        raise QuestionError(f'"{host}" is not an address of this machine; use 127.0.0.1 or 0.0.0.0', field="host") from None
+    except PermissionError:
+        raise QuestionError(f"port {port} is for administrators; choose one above 1023 with --port", field="port") from None
+    except OSError as error:
+        if error.errno in _NOT_OUR_ADDRESS:
+            raise QuestionError(f'"{host}" is not an address of this machine; use 127.0.0.1 or 0.0.0.0', field="host") from None
+        return False
+    return True
+
+
+# EADDRNOTAVAIL on Linux, macOS and Windows.
+_NOT_OUR_ADDRESS = (99, 49, 10049)
+
+
+def server_options(host: str, port: int, *, hosted: bool) -> dict[str, Any]:
+    """Streamlit's options by dotted name: those of `.streamlit/config.toml`, which lies where Streamlit would not look, and the address."""
+    file = streamlit_folder() / "config.toml"
+    try:
+        options = _flat(tomllib.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise MissingPartError(f"{file} is missing; install Headroom again") from None
+    options |= {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": True,
+        "logger.hideWelcomeMessage": True,
+    }
+    if hosted:
+        options.pop("server.allowedHosts", None)
+    elif host not in _EVERYWHERE:
+        options["server.allowedHosts"] = sorted({*options.get("server.allowedHosts", []), host})
+    else:
+        # Whoever serves a whole network means its machines to come by this machine's names.
+        options["server.allowedHosts"] = sorted({*options.get("server.allowedHosts", []), *_own_names()})
+    return options
+
+
+def _own_names() -> set[str]:
+    name = socket.gethostname()
+    names = {name, f"{name}.local"}
+    with contextlib.suppress(OSError):
+        names |= set(socket.gethostbyname_ex(name)[2])
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Sends nothing: it asks which of the own addresses would be used. 192.0.2.1 is a documentation address.
+        probe.connect(("192.0.2.1", 9))
+        names.add(probe.getsockname()[0])
+    return names
+
+
+def _flat(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for name, value in tables.items():
+        nested = isinstance(value, dict) and (not prefix or name in _NESTED_THEMES)
+        options |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return options
+
+
+def _warm_up(address: str) -> Any:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        # Imported now and not by the first visitor, who would wait a second; frozen, so that collections skip them.
+        import pandas  # noqa: F401
+        import plotly.graph_objects  # noqa: F401
+        import pyarrow  # noqa: F401
+
+        gc.collect()
+        gc.freeze()
+        print(f"Headroom is at {address} (Ctrl-C stops it).", flush=True)
+        yield
+
+    return lifespan
