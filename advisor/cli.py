@@ -37,10 +37,10 @@ Unified = Annotated[bool, typer.Option("--unified", help="GPU and CPU share one 
 @app.command()
 def detect(as_json: Json = False) -> None:
     """Show what this machine is."""
-    from advisor.machines.detect import detect_machine
+    from advisor.machines.here import HERE
     from advisor.text import machine_text
 
-    machine = detect_machine()
+    machine = HERE.whole().profile
     _print(machine.model_dump_json(indent=2) if as_json else machine_text(machine))
 
 
@@ -120,12 +120,13 @@ def fit(
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8501,
+    port: Annotated[Optional[int], typer.Option(help="Port to listen on; without it 8501 or the next free one.", min=1, max=65535)] = None,
+    hosted: Annotated[bool, typer.Option("--hosted", help="For visitors from elsewhere, behind a proxy that checks the Host header.")] = False,
 ) -> None:
     """Start the app and print its address."""
     from advisor.serve import serve as start
 
-    start(host=host, port=port)
+    start(host=host, port=port, hosted=hosted)
 
 
 def _answer_requests(source: str) -> None:

@@ -1,9 +1,7 @@
 """From what a person says of a machine to its profile. `detected` asks this machine, once a process; nothing else does."""
 
-from functools import lru_cache
-
 from advisor.machines.adjust import adjust
-from advisor.machines.detect import detect_machine
+from advisor.machines.here import HERE
 from advisor.machines.library import find_machine
 from advisor.machines.profile import MachineProfile
 
@@ -37,9 +35,5 @@ def resolve_machine(
 
 def machine_named(name: str) -> MachineProfile:
     """The profile of an id, of a profile file, or of this machine ("detected"). Raises QuestionError for anything else."""
-    return _detected() if name == DETECTED else find_machine(name)
+    return HERE.whole().profile if name == DETECTED else find_machine(name)
 
-
-@lru_cache(maxsize=1)
-def _detected() -> MachineProfile:
-    return detect_machine()

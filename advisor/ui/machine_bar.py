@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from advisor.errors import HeadroomError
+from advisor.machines.here import HERE
 from advisor.machines.library import library
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, machine_named, resolve_machine
@@ -38,14 +40,31 @@ def machine_bar(opened: Opened[T]) -> Chosen:
     line = st.container(horizontal=True, vertical_alignment="center", gap="small")
     with line.popover("Choose another machine", icon=":material/computer:"):
         fields = _controls()
+    if fields.machine == DETECTED:
+        return Chosen(fields, _detected(line), ())
     try:
         machine, assumptions = resolve_machine(**fields.machine_fields())
     except HeadroomError as error:
         line.markdown(f":red[{error}]")
         return Chosen(fields, None, ())
     if machine is not None:
-        line.markdown(f"**{machine_line(machine)}**" + (" (this machine)" if machine.origin == "detected" else ""))
+        line.markdown(f"**{machine_line(machine)}**")
     return Chosen(fields, machine, assumptions)
+
+
+def _detected(line: DeltaGenerator) -> MachineProfile:
+    """This machine as known now; the page is drawn again when slow probes have answered."""
+    known = HERE.now().profile
+    line.markdown(f"**{machine_line(known)}** (this machine)")
+    if HERE.pending:
+        _redraw_when_known()
+    return known
+
+
+@st.fragment(run_every=0.4)
+def _redraw_when_known() -> None:
+    if not HERE.pending:
+        st.rerun()
 
 
 def _controls() -> MachineAsked:

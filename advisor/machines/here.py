@@ -1,0 +1,60 @@
+"""This machine, looked at once a process: at once what is quick to know, and the rest when it is there."""
+
+import threading
+from collections.abc import Callable
+
+from advisor.machines.detect import Detection, detect, detect_fast
+
+
+class Here:
+    """Detection shared by everything in one process. Thread-safe; `now` never waits for a slow probe."""
+
+    def __init__(self, quick: Callable[[], Detection] = detect_fast, whole: Callable[[], Detection] = detect) -> None:
+        self._quick, self._whole = quick, whole
+        self._lock = threading.Lock()
+        self._found: Detection | None = None
+        self._worker: threading.Thread | None = None
+
+    def now(self) -> Detection:
+        """What is known now: the quick probes on the first call, everything once the slow ones have answered."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._quick()
+                self._start()
+            return self._found
+
+    @property
+    def pending(self) -> bool:
+        """True while slow probes are still being asked."""
+        return self._worker is not None and self._worker.is_alive()
+
+    def whole(self) -> Detection:
+        """All that can be known, within the two seconds that detection may take."""
+        with self._lock:
+            self._start()
+            worker = self._worker
+        if worker is not None:
+            worker.join()
+        with self._lock:
+            assert self._found is not None
+            return self._found
+
+    def again(self) -> Detection:
+        """Look anew: memory in use changes, and a card may have been put in."""
+        with self._lock:
+            self._found = self._worker = None
+        return self.whole()
+
+    def _start(self) -> None:
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._look, name="detect", daemon=True)
+            self._worker.start()
+
+    def _look(self) -> None:
+        found = self._whole()
+        with self._lock:
+            self._found = found
+
+
+HERE = Here()
+"""The machine that this process runs on."""

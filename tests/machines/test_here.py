@@ -1,0 +1,39 @@
+"""The machine is looked at once a process: quickly first, wholly in the background."""
+
+import threading
+
+from advisor.machines.detect import Detection
+from advisor.machines.here import Here
+from advisor.machines.profile import MachineProfile
+
+
+def found(name: str, *, complete: bool) -> Detection:
+    return Detection(MachineProfile(id="detected", name=name, kind="cpu", origin="detected"), (), complete, 0.0)
+
+
+def test_now_does_not_wait_for_slow_probes_and_whole_does() -> None:
+    release = threading.Event()
+
+    def slow() -> Detection:
+        release.wait(10)
+        return found("whole", complete=True)
+
+    here = Here(lambda: found("quick", complete=False), slow)
+    assert here.now().profile.name == "quick"
+    assert here.pending
+    release.set()
+    assert here.whole().profile.name == "whole"
+    assert here.now().profile.name == "whole"
+    assert not here.pending
+
+
+def test_probes_are_asked_once_until_asked_again() -> None:
+    asked: list[int] = []
+
+    def look() -> Detection:
+        asked.append(1)
+        return found(f"look {len(asked)}", complete=True)
+
+    here = Here(look, look)
+    assert [here.whole().profile.name for _ in range(3)] == ["look 1"] * 3
+    assert here.again().profile.name == "look 2"
