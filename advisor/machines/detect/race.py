@@ -48,9 +48,7 @@ class Flight:
             part = self._probe.look(self._system)
         except ProbeError as reason:
             error = str(reason)
-        except (
-            Exception
-        ) as reason:  # a probe reads what others wrote: whatever goes wrong there, the machine is shown without it
+        except Exception as reason:  # noqa: BLE001 - it reads what others wrote
             error = f"could not be read ({type(reason).__name__}: {reason})"
         self._outcome = Outcome(self.source, part, time.monotonic() - self.started, error)
         self.done.set()
