@@ -52,3 +52,5 @@ class TensorOptions:
     """Multi-token-prediction blocks carry an embedding and a head of their own (GLM 4.5)."""
     merged_kv_b: bool = False
     """One attn_kv_b tensor in place of attn_k_b and attn_v_b: DeepSeek files made before April 2025."""
+    token_types: int = 0
+    """Rows of an encoder's token-type embedding; 0 without."""

@@ -84,6 +84,18 @@ def _gemma3n_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) ->
     yield "laurel_post_norm.weight", (width,)
 
 
+def _gpt2_outside(hp: Hyperparameters, _options: TensorOptions) -> Shapes:
+    yield "position_embd.weight", (hp.embedding_length, hp.context_length or 0)
+
+
+def _bert_outside(hp: Hyperparameters, options: TensorOptions) -> Shapes:
+    if options.token_types:
+        yield "token_types.weight", (hp.embedding_length, options.token_types)
+    yield "position_embd.weight", (hp.embedding_length, hp.context_length or 0)
+    yield "token_embd_norm.weight", (hp.embedding_length,)
+    yield "token_embd_norm.bias", (hp.embedding_length,)
+
+
 _PLAIN = Layout()
 _TIED = Layout(options=TensorOptions(tied_embeddings=True))
 _HEAD_NORMS = Layout(options=TensorOptions(qk_norm="head"))
@@ -151,6 +163,16 @@ LAYOUTS: dict[str, Layout] = {
         _ATTENTION_ONLY, attend.fused, network.plain, options=replace(_ALL_BIASES, output_bias=True)
     ),
     "phi3": Layout(attention=attend.fused, feed_forward=network.merged),  # phi3.cpp
+    "gpt2": Layout(  # gpt2.cpp
+        attention=attend.fused, feed_forward=network.plain, outside=_gpt2_outside, options=_ALL_BIASES
+    ),
+    "bert": Layout(  # bert.cpp
+        ("attn_output_norm", "layer_output_norm"),
+        feed_forward=network.plain,
+        outside=_bert_outside,
+        output_norm="",
+        options=replace(_ALL_BIASES, tied_embeddings=True, output_norm_bias=False, token_types=2),
+    ),
     # --- mixtures of experts ---
     "qwen2moe": Layout(experts=network.experts_with_shared_gate, options=TensorOptions(qkv_bias=True)),  # qwen2moe.cpp
     "qwen3moe": _HEAD_NORMS,  # qwen3moe.cpp
