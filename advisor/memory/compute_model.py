@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
+from advisor.memory.compute_experts import mixture
 from advisor.memory.compute_graph import Graph, Node
-from advisor.models.hyperparameters import Attention
+from advisor.memory.compute_latent import latent_attention
+from advisor.memory.compute_recurrent import gated_delta_net, mamba2, short_convolution
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,11 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     x = _embeddings(b, ends)
     rows = g.input("i32", shape.outputs)
     for index, block in enumerate(blocks):
-        b.index = index
         picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
         x = _block(b, block, index, x, picked)
-    if shape.late_rows:
-        if shape.architecture == "gpt-oss":
-            x.is_output = True
-            x = g.get_rows(x, rows, shape.width)
+    if shape.late_rows and shape.architecture == "gpt-oss":
+        x.is_output = True
+        x = g.get_rows(x, rows, shape.width)
     g.stage = "logits"
     device = ends.output_device
     x = g.unary(x, "norm" if ends.norm_layer else "rms_norm")
@@ -69,25 +70,53 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
     """One block with its residual connections."""
     g, names = b.graph, block.named
     normed = b.norm(block, index, x, "attn_norm")
+    alone = not ({"ffn_down.weight", "ffn_down_exps.weight"} & names.keys())
+    if not block.recurrent and not _attends(block):
+        out = mixture(b, block, index, normed)
+        alone = True
+    else:
+        out = _token_mixer(b, block, index, normed, x)
+    if alone:
+        if rows is not None:
+            out, x = _pick(b, rows, out), _pick(b, rows, x)
+        return g.binary("add", out, x)
     parallel = not ({"ffn_norm.weight", "post_attention_norm.weight", "post_ffw_norm.weight"} & names.keys())
-    out = b.attention(block, index, normed)
     if rows is not None:
         out, x = _pick(b, rows, out), _pick(b, rows, x)
         if parallel:
             normed = _pick(b, rows, normed)
     if parallel:
-        return g.binary("add", g.binary("add", b.mixture(block, index, normed), x), out)
+        return g.binary("add", g.binary("add", mixture(b, block, index, normed), x), out)
     before_ffn = "post_attention_norm" if not ({"ffn_norm.weight", "post_ffw_norm.weight"} & names.keys()) else "ffn_norm"
     if before_ffn == "ffn_norm":
         out = b.norm(block, index, out, "post_attention_norm")
     middle = g.binary("add", out, x)
-    out = b.mixture(block, index, b.norm(block, index, middle, before_ffn))
+    out = mixture(b, block, index, b.norm(block, index, middle, before_ffn))
     out = b.norm(block, index, out, "post_ffw_norm")
     return g.binary("add", out, middle)
 
 
+def _attends(block: Block) -> bool:
+    return bool({"attn_q.weight", "attn_qkv.weight", "attn_q_a.weight"} & block.named.keys())
+
+
+def _token_mixer(b: BlockBuilder, block: Block, index: int, normed: Node, x: Node) -> Node:
+    """Attention, or what a recurrent block has in its place; Falcon-H1 has both."""
+    names = block.named
+    if block.recurrent:
+        if "shortconv.in_proj.weight" in names:
+            return short_convolution(b, block, index, normed)
+        if "ssm_beta.weight" in names or "ssm_ba.weight" in names:
+            return gated_delta_net(b, block, index, normed)
+        if "ssm_in.weight" in names and not _attends(block):
+            return mamba2(b, block, index, normed)
+    if "attn_kv_a_mqa.weight" in names:
+        return latent_attention(b, block, index, normed)
+    out = attention(b, block, index, normed)
+    if "ssm_in.weight" in names:
+        out = b.graph.binary("add", out, mamba2(b, block, index, b.norm(block, index, x, "attn_norm")))
+    return out
+
+
 def _pick(b: BlockBuilder, rows: Node, x: Node) -> Node:
     return b.graph.get_rows(x, rows, x.shape[0])
-
-
-__all__ = ["Attention", "Block", "Ends", "GraphShape", "build"]

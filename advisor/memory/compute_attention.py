@@ -1,0 +1,160 @@
+"""Attention layers as nodes of a compute graph: build_qkv, build_attn and build_attn_mha of src/llama-graph.cpp."""
+
+from math import prod
+
+from advisor.memory.compute_blocks import Block, BlockBuilder, row_size
+from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS, Node
+from advisor.models.hyperparameters import Attention
+
+SLIDING = (Attention.SLIDING, Attention.CHUNKED)
+
+
+def attention(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
+    """One attention layer, from the normed input to the output projection."""
+    b.graph.stage = "attention"
+    q_weight = block.named.get("attn_q.weight")
+    if q_weight is not None and q_weight[0][1] == 2 * block.heads * block.key_length:
+        q, k, v, gate = _query_with_gate(b, block, index, x)
+        out = attend(b, block, index, q, k, v)
+        out = b.graph.binary("mul", out, b.graph.unary(gate))
+    else:
+        out = attend(b, block, index, *_normed_and_rotated(b, block, index, *_query_key_value(b, block, index, x)))
+    if "attn_sub_norm.weight" in block.named:
+        out = b.norm(block, index, out, "attn_sub_norm")
+    return b.linear(block, index, out, "attn_output") if "attn_output.weight" in block.named else out
+
+
+def _query_key_value(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node | None, Node | None]:
+    """build_qkv: heads split, not yet normed or rotated."""
+    g, tokens = b.graph, b.shape.tokens
+    q_shape = (block.key_length, block.heads, tokens)
+    k_shape = (block.key_length, block.kv_heads, tokens)
+    v_shape = (block.value_length, block.kv_heads, tokens)
+    if "attn_qkv.weight" in block.named:
+        joined = b.linear(block, index, x, "attn_qkv")
+        return g.view(joined, *q_shape), g.view(joined, *k_shape), g.view(joined, *v_shape)
+    q = g.reshape(b.linear(block, index, x, "attn_q"), *q_shape)
+    if not block.caches:
+        return q, None, None
+    flat_k = b.linear(block, index, x, "attn_k")
+    v = b.linear(block, index, x, "attn_v") if "attn_v.weight" in block.named else flat_k
+    return q, g.reshape(flat_k, *k_shape), g.reshape(v, *v_shape)
+
+
+def _normed_and_rotated(
+    b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v: Node | None
+) -> tuple[Node, Node | None, Node | None]:
+    architecture = b.shape.architecture
+    after = architecture in ("hunyuan-dense", "hunyuan-moe")
+    q_norm = "attn_q_norm" if "attn_q_norm.weight" in block.named else "attn_q_norm_2"
+    if not after:
+        q = b.norm(block, index, q, q_norm)
+        k = k if k is None else b.norm(block, index, k, "attn_k_norm")
+    if v is not None and architecture in ("gemma4", "gemma3n"):
+        v = b.graph.unary(v, "rms_norm")
+    q, k = b.rotate(block, q), (k if k is None else b.rotate(block, k))
+    if after:
+        q = b.norm(block, index, q, q_norm)
+        k = k if k is None else b.norm(block, index, k, "attn_k_norm")
+    return q, k, v
+
+
+def _query_with_gate(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node, Node, Node]:
+    """Qwen3-Next and Qwen3.5: the query projection also makes a gate for the output (src/models/qwen35.cpp)."""
+    g, tokens = b.graph, b.shape.tokens
+    both = b.linear(block, index, x, "attn_q")
+    q = b.norm(block, index, g.view(both, block.key_length, block.heads, tokens), "attn_q_norm")
+    gate = g.cont(g.view(both, block.key_length, block.heads, tokens), block.key_length * block.heads, tokens)
+    k = g.reshape(b.linear(block, index, x, "attn_k"), block.key_length, block.kv_heads, tokens)
+    v = g.reshape(b.linear(block, index, x, "attn_v"), block.value_length, block.kv_heads, tokens)
+    k = b.norm(block, index, k, "attn_k_norm")
+    return b.rotate(block, q), b.rotate(block, k), v, gate
+
+
+def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v: Node | None) -> Node:
+    """build_attn without the output projection: keys and values stored, then all heads."""
+    g, shape = b.graph, b.shape
+    cells = WINDOW_CELLS if shape.windowed and block.attention in SLIDING else CACHE_CELLS
+    if shape.key_rotation:
+        name = f"key rotation{cells}"
+        q = _hadamard(b, q, name, shape.key_rotation)
+        k = k if k is None else _hadamard(b, k, name, shape.key_rotation)
+    if shape.value_rotation and v is not None:
+        v = _hadamard(b, v, f"value rotation{cells}", shape.value_rotation)
+    for node in (q, k, v) if shape.windowed else (q, v, k):
+        if node is not None:
+            g.expand(node)
+    keys = g.cache(block.device, row_size(block.kv_heads * block.key_length, shape.key_bytes) * shape.streams, cells)
+    values = g.cache(block.device, row_size(block.kv_heads * block.value_length, shape.value_bytes) * shape.streams, cells)
+    if k is not None and v is not None:
+        store(b, cells, keys, k, block.kv_heads * block.key_length, "k rows")
+        store(b, cells, values, v, block.kv_heads * block.value_length, "v rows", transposed=not shape.flash)
+    out = heads(b, block, index, q, g.view(keys, 1), g.view(values, 1), cells)
+    if shape.value_rotation:
+        out = _hadamard(b, out, f"value rotation{cells}", shape.value_rotation)
+    return out
+
+
+def _hadamard(b: BlockBuilder, x: Node, rotation: str, size: int) -> Node:
+    """llama_mul_mat_hadamard (src/llama-impl.h)."""
+    g = b.graph
+    rows = (size, prod(x.shape) // size)
+    flat = g.reshape(x, *rows) if x.contiguous else g.cont(x, *rows)
+    return g.reshape(g.op("mul_mat", rows, b.input(rotation, "f32", size, size), flat), *x.shape)
+
+
+def store(b: BlockBuilder, cells: int, cache: Node, x: Node, width: int, kind: str, *, transposed: bool = False) -> None:
+    """cpy_k and cpy_v of src/llama-kv-cache.cpp: rows written into the cache; a transposed cache takes an index an element."""
+    g, shape = b.graph, b.shape
+    if transposed and not x.contiguous and shape.row_indices:
+        x = g.cont(x, width, shape.tokens)
+    rows = g.view(x, width, shape.tokens)
+    if not shape.row_indices:
+        g.expand(g.store(cache, rows))
+        return
+    name, count = ("element rows", shape.value_width) if transposed else (kind, 1)
+    g.expand(g.set_rows(cache, rows, b.input(f"{name}{cells}", "i64", shape.tokens * count)))
+
+
+def heads(b: BlockBuilder, block: Block, index: int, q: Node, keys: Node, values: Node, cells: int, mask: Node | None = None) -> Node:
+    """build_attn_mha: all heads together, and for MLA back from the latent width."""
+    g, shape = b.graph, b.shape
+    count, width, tokens = block.heads, block.value_length, shape.tokens // shape.streams
+    latent = "attn_v_b.weight" in block.named and bool(shape.kv_lora_rank)
+    if latent:
+        width = shape.kv_lora_rank
+    mask = mask or b.mask(cells)
+    q = g.view(q, q.shape[0], tokens, count, shape.streams, op="permute")
+    keys, values = g.view(keys, 1, op="permute"), g.view(values, 1, op="permute")
+    if shape.flash:
+        out = g.op("flash_attn", (width, count, tokens, shape.streams), q, keys, values, mask)
+        if shape.dequantized:
+            out.fixed = (out.size()[0], 2 * _quantized_elements(b, block, latent=latent) * shape.streams, cells)
+        if not latent:
+            return g.expand(g.reshape(out, width * count, shape.tokens))
+        out = _decompress(b, block, index, g.view(out, width, tokens, count, shape.streams, op="permute"))
+        out = g.cont(g.view(out, out.shape[0], count, tokens, shape.streams, op="permute"))
+        return g.expand(g.reshape(out, out.shape[0] * count, shape.tokens))
+    scores = g.op("mul_mat", (cells, tokens, count, shape.streams), keys, q)
+    if shape.architecture in ("gemma2", "grok"):
+        for op in ("scale", "unary", "scale"):
+            scores = g.unary(scores, op)
+    scores = g.op("soft_max", scores.shape, scores, mask)
+    if latent:
+        values = g.op("cont", (cells, width, 1, shape.streams), values, kind="f16")
+    out = g.op("mul_mat", (width, tokens, count, shape.streams), values, scores)
+    if latent:
+        out = _decompress(b, block, index, out)
+    return g.expand(g.cont(g.view(out, *out.shape, op="permute"), out.shape[0] * count, shape.tokens))
+
+
+def _quantized_elements(b: BlockBuilder, block: Block, *, latent: bool) -> int:
+    """Elements of a cell's keys and values that are stored in a quantized type."""
+    keys = block.kv_heads * block.key_length if b.shape.key_bytes[0] > 1 else 0
+    values = block.kv_heads * block.value_length if b.shape.value_bytes[0] > 1 and not latent else 0
+    return keys + values
+
+
+def _decompress(b: BlockBuilder, block: Block, index: int, out: Node) -> Node:
+    weight = b.weight(block, "attn_v_b.weight", index)
+    return b.graph.op("mul_mat", (weight.shape[1], *out.shape[1:]), weight, out)

@@ -1,0 +1,120 @@
+"""Recurrent layers as nodes of a compute graph: gated delta nets, Mamba, short convolutions.
+
+Sources: src/models/delta-net-base.cpp, qwen35.cpp, qwen3next.cpp, mamba-base.cpp, lfm2.cpp; src/llama-graph.cpp (build_rs).
+"""
+
+from advisor.memory.compute_blocks import Block, BlockBuilder
+from advisor.memory.compute_delta_net import chunked_delta_net
+from advisor.memory.compute_graph import Node
+
+
+def _states(b: BlockBuilder, block: Block, width: int) -> tuple[Node, Node]:
+    """The cache of one kind of state, and the part that belongs to this batch (build_rs)."""
+    g = b.graph
+    cache = g.cache(block.device, 4 * width * b.shape.sequences)
+    rows = g.view(b.input("state rows", "i32", b.shape.sequences), b.shape.sequences)
+    return cache, g.expand(g.op("get_rows", (width, b.shape.sequences), g.view(cache, 1), rows))
+
+
+def _convolved(b: BlockBuilder, block: Block, index: int, x: Node, channels: int, kernel: int, weight: str) -> Node:
+    """State and new tokens joined, the end of them kept as the next state, and the convolution."""
+    g, sequences = b.graph, b.shape.sequences
+    cache, state = _states(b, block, (kernel - 1) * channels)
+    tokens = b.shape.tokens // sequences
+    state = g.reshape(state, kernel - 1, channels, sequences)
+    joined = g.op("concat", (kernel - 1 + tokens, channels, sequences), state, g.view(x, tokens, channels, sequences, op="transpose"))
+    g.expand(g.store(cache, g.view(joined, kernel - 1, channels, sequences)))
+    return g.op("ssm_conv", (channels, tokens, sequences), joined, b.weight(block, weight, index))
+
+
+def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
+    """Qwen3-Next and Qwen3.5: linear attention with a matrix of state for every head."""
+    g, shape = b.graph, b.shape
+    g.stage = "recurrent"
+    sequences, tokens = shape.sequences, shape.tokens // shape.sequences
+    keys, values = shape.groups, shape.steps
+    width = shape.inner // values
+    g.expand(x)
+    mixed, z = b.linear(block, index, x, "attn_qkv"), b.linear(block, index, x, "attn_gate")
+    beta, decay = _gates(b, block, index, x)
+    convolved = _convolved(
+        b, block, index, mixed, shape.inner + 2 * keys * shape.state, shape.conv_kernel, "ssm_conv1d.weight"
+    )
+    cache, state = _states(b, block, shape.state * shape.inner)
+    convolved = g.unary(convolved)
+    q, k = (
+        g.op("l2_norm", (shape.state, keys, tokens, sequences), g.view(convolved, shape.state, keys, tokens, sequences))
+        for _ in range(2)
+    )
+    v = g.view(convolved, width, values, tokens, sequences)
+    if shape.fused_delta_net:
+        rows = tokens * sequences + width * sequences
+        both = g.op("gated_delta_net", (width * values, rows), q, k, v, decay, beta, state)
+        out, new_state = g.view(both, width, values, tokens, sequences), g.view(both, width, width, values, sequences)
+    else:
+        if keys != values:
+            q, k = (g.op("repeat", (shape.state, values, tokens, sequences), one) for one in (q, k))
+        out, new_state = chunked_delta_net(g, q, k, v, decay, beta, state)
+    g.expand(g.store(cache, new_state))
+    out = g.unary(out, "rms_norm")
+    out = g.binary("mul", out, b.weight(block, "ssm_norm.weight", index))
+    out = g.binary("mul", out, g.unary(g.reshape(z, width, values, tokens, sequences)))
+    return g.matmul(b.weight(block, "ssm_out.weight", index), g.reshape(out, shape.inner, shape.tokens))
+
+
+def _gates(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node]:
+    """beta and the decay of each head."""
+    g, shape = b.graph, b.shape
+    sequences, tokens, values = shape.sequences, shape.tokens // shape.sequences, shape.steps
+    if "ssm_ba.weight" in block.named:
+        both = b.linear(block, index, x, "ssm_ba")
+        beta, alpha = (g.cont(g.view(both, values, tokens, sequences)) for _ in range(2))
+    else:
+        beta, alpha = b.linear(block, index, x, "ssm_beta"), b.linear(block, index, x, "ssm_alpha")
+    beta = g.unary(g.reshape(beta, 1, values, tokens, sequences))
+    alpha = g.unary(g.binary("add", g.reshape(alpha, values, tokens, sequences), b.weight(block, "ssm_dt.bias", index)))
+    decay = g.binary("mul", alpha, b.weight(block, "ssm_a", index))
+    return beta, g.reshape(decay, 1, values, tokens, sequences)
+
+
+def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
+    """build_mamba2_layer: Granite 4, Falcon-H1, Nemotron-H."""
+    g, shape = b.graph, b.shape
+    g.stage = "recurrent"
+    sequences, tokens, count = shape.sequences, shape.tokens // shape.sequences, shape.steps
+    head, channels = shape.inner // count, shape.inner + 2 * shape.groups * shape.state
+    conv_cache_first = b.linear(block, index, x, "ssm_in")
+    mixed = conv_cache_first
+    z = g.view(mixed, head, count, tokens, sequences)
+    convolved = _convolved(b, block, index, mixed, channels, shape.conv_kernel, "ssm_conv1d.weight")
+    convolved = g.unary(b.biased(block, index, convolved, "ssm_conv1d"))
+    inner = g.view(convolved, head, count, tokens, sequences)
+    group = g.view(convolved, shape.state, shape.groups, tokens, sequences)
+    steps = g.binary("add", g.cont(g.view(mixed, count, tokens, sequences)), b.weight(block, "ssm_dt.bias", index))
+    cache = g.cache(block.device, 4 * shape.state * shape.inner * sequences)
+    rows = g.view(b.input("state rows", "i32", sequences), sequences)
+    size = shape.tokens * shape.inner + shape.state * shape.inner * sequences
+    scanned = g.expand(
+        g.op("ssm_scan", (size,), g.view(cache, 1), inner, steps, b.weight(block, "ssm_a", index), group, group, rows)
+    )
+    g.expand(g.store(cache, g.view(scanned, shape.state * shape.inner, sequences)))
+    direct = g.binary("mul", inner, b.weight(block, "ssm_d", index))
+    out = g.binary("add", g.view(scanned, *inner.shape), direct)
+    out = b.gated(g.cont(z), out)
+    if "ssm_norm.weight" in block.named:
+        out = b.norm(block, index, g.reshape(out, shape.inner // shape.groups, shape.groups, tokens, sequences), "ssm_norm")
+    return b.linear(block, index, g.reshape(out, shape.inner, shape.tokens), "ssm_out")
+
+
+def short_convolution(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
+    """LFM2's gated short convolution."""
+    g, shape = b.graph, b.shape
+    g.stage = "recurrent"
+    sequences, tokens = shape.sequences, shape.tokens // shape.sequences
+    width = shape.width
+    mixed = b.linear(block, index, x, "shortconv.in_proj")
+    part = (width, tokens, sequences)
+    gated = g.op("mul", part, g.view(mixed, *part), g.view(mixed, *part))
+    convolved = _convolved(b, block, index, gated, width, shape.conv_kernel, "shortconv.conv.weight")
+    out = g.op("mul", part, g.view(mixed, *part), convolved)
+    return b.linear(block, index, g.reshape(out, width, shape.tokens), "shortconv.out_proj")
