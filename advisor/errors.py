@@ -55,8 +55,9 @@ class GGUFError(QuestionError):
     advice = "download it again from where it came from"
 
     def __init__(self, problem: str, *, offset: int | None = None, path: str | None = None, advice: str | None = None) -> None:
-        super().__init__(problem, field="model")
-        self.problem = problem
+        # Names out of a damaged file may hold anything, and messages end up on terminals.
+        self.problem = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in problem)
+        super().__init__(self.problem, field="model")
         self.offset = offset
         self.path = path
         if advice is not None:
