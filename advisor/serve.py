@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import sys
+import threading
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) ->
     sys.argv = [str(entry)]
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
     logging.getLogger("uvicorn.access").disabled = True
-    app = st.App(entry, lifespan=_warm_up(address))
+    app = st.App(entry, lifespan=_announced(address))
     app.run(config=server_options(host, chosen, hosted=hosted))
 
 
@@ -115,17 +116,22 @@ def _flat(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return options
 
 
-def _warm_up(address: str) -> Any:
+def _announced(address: str) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        # Imported now and not by the first visitor, who would wait a second; frozen, so that collections skip them.
-        import pandas  # noqa: F401
-        import plotly.graph_objects  # noqa: F401
-        import pyarrow  # noqa: F401
-
-        gc.collect()
-        gc.freeze()
         print(f"Headroom is at {address} (Ctrl-C stops it).", flush=True)
+        # The address answers at once; what the first visitor will need is imported while the browser opens.
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
         yield
 
     return lifespan
+
+
+def _warm_up() -> None:
+    import pandas  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
+    import pyarrow  # noqa: F401
+
+    gc.collect()
+    # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
+    gc.freeze()
