@@ -16,6 +16,7 @@ from advisor.models.keys import hyperparameters
 from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization
 from advisor.models.tensor import Tensor
 from advisor.models.tensor_role import EXPERTS
+from advisor.models.weight_table import WeightTable
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class ModelMetadata:
     def parameters(self) -> int:
         """Number of weights in all tensors."""
         return sum(tensor.elements for tensor in self.tensors)
+
+    @cached_property
+    def weight_table(self) -> WeightTable:
+        """Bytes of the weights by the parts that go to devices as a whole."""
+        hp = self.hyperparameters
+        return WeightTable.from_tensors(self.tensors, hp.block_count, hp.architecture)
 
     @cached_property
     def active_parameters(self) -> int:
