@@ -71,6 +71,11 @@ def _gemma4_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) -> 
     yield from _per_layer_gate(hp)
 
 
+def _falcon_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
+    # Named without ".weight": falcon-h1.cpp:96, and gguf's tensor map has "pre_ff_layernorm.weight" as a whole name.
+    yield "ffn_norm", (hp.embedding_length,)
+
+
 def _gemma3n_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
     width, inputs = hp.embedding_length, _ALTUP_INPUTS
     yield from _per_layer_gate(hp)
@@ -210,7 +215,7 @@ LAYOUTS: dict[str, Layout] = {
     "qwen35moe": _DELTA_NET,  # qwen35moe.cpp
     "lfm2": _LFM2,  # lfm2.cpp
     "lfm2moe": replace(_LFM2, options=replace(_LFM2.options, selection_bias=True)),  # lfm2moe.cpp
-    "falcon-h1": Layout(state=state_of.mamba2),  # falcon-h1.cpp
+    "falcon-h1": Layout(_ATTENTION_ONLY, state=state_of.mamba2, addition=_falcon_addition),  # falcon-h1.cpp
     "granitehybrid": Layout(state=state_of.mamba2, options=TensorOptions(tied_embeddings=True)),  # granite-hybrid.cpp
     "nemotron_h": Layout(_ATTENTION_ONLY, feed_forward=network.plain, state=state_of.mamba2),  # nemotron-h.cpp
     "nemotron_h_moe": Layout(  # nemotron-h.cpp
