@@ -5,7 +5,7 @@ with a plain rule. Left out of the first: the last step, which moves a part of o
 so that a plan may leave up to one block's experts more on the host than the engine does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,7 +78,7 @@ def most_layers(layout: Layout, devices: Sequence[Device], extra: Extra) -> Plac
     def candidate(layers: int) -> Placement:
         return _place_all(layout, devices, layers)
 
-    return candidate(_largest(lambda layers: fits(layout, candidate(layers), limits), 0, full.gpu_layers))
+    return candidate(_largest(layout, candidate, dict(enumerate(limits)), 0, full.gpu_layers))
 
 
 def lowered_context(layout: Layout, devices: Sequence[Device], extra: Extra) -> int:
@@ -116,14 +116,28 @@ def _place_all(layout: Layout, devices: Sequence[Device], layers: int | None = N
     )
 
 
-def _largest(good: Callable[[int], bool], low: int, high: int) -> int:
-    """The largest number below `high` that is good, by halving; `low` is taken as good, `high` as not."""
+def _largest(layout: Layout, candidate: Callable[[int], Placement], limits: Mapping[int, int], low: int, high: int) -> int:
+    """The largest number whose placement keeps every GPU of `limits` within its limit; `low` is taken as good, `high` as not.
+
+    Compute buffers hardly change from one number to the next, so they are laid out only for numbers that they may decide.
+    """
+    compute = layout.compute(candidate(high))
+    of = high
+
+    def keeps(number: int) -> bool:
+        resident = layout.resident(candidate(number))
+        return all(int(resident[gpu] + compute[gpu]) <= limit for gpu, limit in limits.items())
+
     while high - low > 1:
-        middle = (low + high) // 2
-        if good(middle):
-            low = middle
-        else:
-            high = middle
+        bottom, top = low, high
+        while top - bottom > 1:
+            middle = (bottom + top) // 2
+            bottom, top = (middle, top) if keeps(middle) else (bottom, middle)
+        if bottom == low == of:
+            break
+        of = max(bottom, low + 1)
+        compute = layout.compute(candidate(of))
+        low, high = (of, high) if keeps(of) else (low, of)
     return low
 
 
@@ -163,8 +177,9 @@ class _Search:
             experts_on_host=on_host,
         )
 
-    def used(self, shares: Sequence[Share], gpu: int) -> int:
-        return int(self.layout.total(self.placement(shares))[gpu])
+    def most(self, make: Callable[[int], Sequence[Share]], gpu: int, high: int) -> int:
+        """The largest number below `high` whose shares keep `gpu` within its limit."""
+        return _largest(self.layout, lambda number: self.placement(make(number)), {gpu: self.limits[gpu]}, 0, high)
 
     def within(self, shares: Sequence[Share], gpu: int) -> bool:
         """True where `gpu` keeps within its limit; compute buffers are laid out only where the rest leaves room."""
@@ -192,7 +207,7 @@ class _Search:
             if left and self.within(with_layers(left), gpu):
                 shares = with_layers(left)
             elif left:
-                shares = with_layers(_largest(lambda n, gpu=gpu, make=with_layers: self.within(make(n), gpu), 0, left))
+                shares = with_layers(self.most(with_layers, gpu, left))
         return shares
 
     def _from_the_front(self, shares: list[Share]) -> list[Share]:
@@ -207,7 +222,7 @@ class _Search:
             if self.within(converted(left), gpu):
                 shares = converted(left)
             elif left:
-                shares = converted(_largest(lambda n, gpu=gpu, make=converted: self.within(make(n), gpu), 0, left))
+                shares = converted(self.most(converted, gpu, left))
             while first_sparse < len(shares) and shares[first_sparse].sparse == 0:
                 first_sparse += 1
             gpu += 1
