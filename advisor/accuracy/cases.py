@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from advisor.accuracy.engine_builds import engine_build
+from advisor.accuracy.engine_builds import engine_build, engine_by_vocabulary
 from advisor.errors import QuestionError
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
 from advisor.units import GIB, MIB
@@ -117,7 +117,7 @@ def parse_case(record: Mapping[str, Any]) -> LoadCase:
         source=record["source"],
         printed_build=record.get("build"),
         date=record.get("date"),
-        engine=engine_build(record.get("build"), record.get("date")),
+        engine=_engine(record, file_name) or engine_by_vocabulary(run, hparams),
         architecture=architecture,
         name=record.get("model"),
         file_name=file_name,
@@ -134,6 +134,12 @@ def parse_case(record: Mapping[str, Any]) -> LoadCase:
         notes=record.get("notes") or "",
         partial=bool(record.get("partial")),
     )
+
+
+def _engine(record: Mapping[str, Any], file_name: str | None) -> str | None:
+    """Build or date of the log's engine; a file named by its hash ("sha256-...") lies in Ollama's store."""
+    stored = (file_name or "").startswith("sha256-")
+    return engine_build(record.get("build"), record.get("date"), ollama_file=stored)
 
 
 def metadata_keys(architecture: str, hparams: Mapping[str, Any]) -> dict[str, object]:

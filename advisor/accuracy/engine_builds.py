@@ -2,17 +2,22 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
+
+from advisor.memory.builds import build_date
 
 _FIRST_PUBLIC_BUILD = 1000
 """Numbers below are counted from a shallow clone ("build: 1 (ebbf544)") and say nothing about the age of the source."""
 
 
-def engine_build(printed: str | None, date: str | None) -> str | None:
+def engine_build(printed: str | None, date: str | None, *, ollama_file: bool = False) -> str | None:
     """What `rules_for` takes for a log that printed `printed` as its version on `date`: "b8179", a date, or None where neither is known.
 
-    Ollama's version stands for the llama.cpp that this release carries, which is months older than the log.
+    Ollama's version stands for the llama.cpp that this release carries, which is months older than the log. `ollama_file` says that
+    the model lay in Ollama's store: without a version, its newest engine of that day is taken.
     """
     text = (printed or "").strip()
     ollama = re.match(r"ollama\s+v?(\d+)\.(\d+)\.(\d+)", text, re.IGNORECASE)
@@ -21,7 +26,32 @@ def engine_build(printed: str | None, date: str | None) -> str | None:
     number = re.match(r"b?(\d{4,6})\b", text)
     if number is not None and int(number[1]) >= _FIRST_PUBLIC_BUILD:
         return f"b{number[1]}"
-    return _full_date(date)
+    day = _full_date(date)
+    if ollama_file and day is not None:
+        carried = [engine for _, engine in _ollama_releases() if build_date(engine).isoformat() <= day]
+        return carried[-1] if carried else day
+    return day
+
+
+def engine_by_vocabulary(run: Mapping[str, Any], hparams: Mapping[str, Any]) -> str | None:
+    """A date whose rules fit a log that names neither build nor date, by the lines that builds of a time print; None where none helps.
+
+    n_outputs_max is printed since June 2026 (https://github.com/ggml-org/llama.cpp/pull/23861), flash_attn as a word since
+    August 2025 (pull 15434), kv_unified since July 2025 (pull 14363), is_swa_any since May 2025 (pull 13194), n_swa_pattern in
+    March and April 2025 (pull 12373 and after), n_ctx_per_seq since the end of 2024.
+    """
+    if run.get("n_outputs_max") is not None:
+        return "2026-07-01"
+    flash = str(run.get("flash_attn", ""))
+    if not flash.isdigit() and flash:
+        return "2026-01-15" if "n_embd_inp" in hparams else "2025-11-15"
+    if run.get("kv_unified") is not None:
+        return "2025-08-10"
+    if "is_swa_any" in hparams:
+        return "2025-06-15"
+    if "n_swa_pattern" in hparams:
+        return "2025-04-25"
+    return "2025-02-15" if run.get("n_ctx_per_seq") is not None else "2024-07-01" if flash else None
 
 
 def _full_date(date: str | None) -> str | None:

@@ -138,18 +138,19 @@ def _block_number(tensor: Tensor) -> int:
 
 def _range(order: list[Tensor], prediction: Prediction, placement: Placement, device: int, tied: bool) -> float:
     architecture = prediction.model.hyperparameters.architecture
-    offset, start, end = 0, None, 0
+    offset, start, end = 0.0, None, 0.0
     for tensor in order:
+        size = tensor.n_bytes * (1.0 if tensor.name == "token_embd.weight" else prediction.scale)
         if device in _devices(tensor, architecture, placement, tied):
             start = offset if start is None else start
-            end = offset + tensor.n_bytes
-        offset += tensor.n_bytes
-    return 0.0 if start is None else (end - start) * prediction.scale
+            end = offset + size
+        offset += size
+    return 0.0 if start is None else end - start
 
 
 def _devices(tensor: Tensor, architecture: str, placement: Placement, tied: bool) -> set[int]:
     role, block = role_of(tensor.name, architecture)
-    if role is Role.TOKEN_EMBEDDING:
+    if role is Role.EMBEDDING:
         return {placement.host, placement.output} if tied else {placement.host}
     if role in (Role.OUTPUT, Role.OUTPUT_OTHER):
         return {placement.output}

@@ -111,6 +111,10 @@ def model_shape(case: LoadCase) -> tuple[Hyperparameters, tuple[TensorShape, ...
         raise CaseError(f"{case.id}: the log does not print the architecture")
     known = _catalogue_twin(case)
     keys: dict[str, object] = dict(known.keys) if known else {}
+    if "n_embd_head_k" in case.hparams and not case.hparams.get("n_embd_head_k_mla"):
+        # a file without these keys caches whole heads (https://github.com/ggml-org/llama.cpp/pull/12801)
+        for name in ("key_length_mla", "value_length_mla"):
+            keys.pop(f"{case.architecture}.attention.{name}", None)
     keys.update(case.keys)
     try:
         hp = hyperparameters(keys)
@@ -150,7 +154,10 @@ def _likeness(case: LoadCase, model: CatalogueModel) -> int | None:
         return None
     printed = _printed_dimensions(case)
     theirs = _dimensions(model.hyperparameters)
-    if len(printed) < 2 or any(theirs[name] != value for name, value in printed.items() if name != "vocab_size"):
+    # builds without multi-token prediction print its blocks among the layers (GLM-4.5-Air: 47)
+    blocks = printed.get("layers") == model.hyperparameters.block_count
+    wrong = {name for name, value in printed.items() if theirs[name] != value} - {"vocab_size"} - ({"layers"} if blocks else set())
+    if len(printed) < 2 or wrong:
         return None
     agreeing = sum(model.keys.get(name) == value for name, value in case.keys.items())
     return agreeing + 2 * (theirs["vocab_size"] == printed.get("vocab_size"))

@@ -28,3 +28,9 @@ from advisor.accuracy.engine_builds import engine_build
 def test_engine_build(printed: str | None, date: str | None, engine: str | None) -> None:
     """An Ollama log is months younger than its engine; a shallow clone's build number says nothing."""
     assert engine_build(printed, date) == engine
+
+
+def test_log_of_ollama_without_version() -> None:
+    """A model in Ollama's store was run by the engine that Ollama carried on that day."""
+    assert engine_build("", "2026-02-08", ollama_file=True) == "2025-12-17"
+    assert engine_build(None, None, ollama_file=True) is None
