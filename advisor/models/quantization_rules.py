@@ -148,7 +148,9 @@ def fitting_type(kind: Kind, row_divisor: int) -> Kind:
         return kind
     smaller = _FALLBACK.get(kind, kind)
     if GGML_QUANT_SIZES[smaller][0] > 32:
-        raise QuestionError(f"llama-quantize cannot store rows of this model as {kind.name}; choose another type", field="quantization")
+        raise QuestionError(
+            f"llama-quantize cannot store rows of this model as {kind.name}; choose another type", field="quantization"
+        )
     return smaller if row_divisor % GGML_QUANT_SIZES[smaller][0] == 0 else Kind.F16
 
 
