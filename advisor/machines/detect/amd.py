@@ -10,6 +10,7 @@ from advisor.units import format_size
 
 VENDOR = "0x1002"
 ROCM_COMMAND = ("rocm-smi", "--showproductname", "--showmeminfo", "vram", "--showdriverversion", "--json")
+_PAGE = 4096
 _NAME_FILES = ("/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids")
 # Integrated GPUs by PCI device id (pci-ids.ucw.cz, vendor 1002) with their marketing names where libdrm has none
 _INTEGRATED: dict[int, str] = {
@@ -71,7 +72,16 @@ def _found(system: System, folder: str, name: str, vram: int, gtt: int | None, *
         driver=system.read("/sys/module/amdgpu/version"),
         link=None if integrated else _link(system, folder),
     )
-    return FoundGpu(gpu, integrated, "sysfs mem_info_vram_total", limit_bytes=gtt if integrated else None)
+    return FoundGpu(gpu, integrated, "sysfs mem_info_vram_total", limit_bytes=_limit(system, gtt) if integrated else None)
+
+
+def _limit(system: System, gtt: int | None) -> int | None:
+    """The GTT, but no more than the kernel's page limit: `amdgpu.gttsize` alone raises the first and not the second.
+
+    ROCm/legacy-rocm-build#6004: 128 GiB of GTT, 62.47 GiB for HIP.
+    """
+    pages = _number(system.read("/sys/module/ttm/parameters/pages_limit"))
+    return min(gtt, pages * _PAGE) if gtt is not None and pages else gtt
 
 
 def _name(system: System, folder: str, device: int) -> str:
@@ -111,12 +121,12 @@ def from_rocm_smi(system: System) -> Part | None:
 
 def _smi_card(card: dict[str, Any], system_wide: dict[str, Any]) -> FoundGpu | None:
     total = _number(str(card.get("VRAM Total Memory (B)", "")))
-    device = _hex(str(card.get("Card Model", card.get("Card model", ""))))
+    device = _hex(str(card.get("Card Model", card.get("Card model", card.get("Device ID", "")))))
     if total is None or device in SMALL:
         return None
-    series = str(card.get("Card Series", card.get("Card series", ""))) or f"GPU {card.get('GFX Version', '')}".strip()
-    if series.startswith("Navi") and "[" in series:
-        series = series[series.index("[") + 1 : series.rindex("]")].split("/")[0].strip()
+    series = str(card.get("Card Series", card.get("Card series", card.get("Device Name", "GPU"))))
+    if "[" in series and series.endswith("]"):
+        series = series[series.index("[") + 1 : -1]  # "Navi 31 [Radeon RX 7900 XT/7900 XTX/...]": the memory tells which
     integrated = device in _INTEGRATED
     gpu = Gpu(
         name=_INTEGRATED[device] if integrated and device else series if series.startswith("AMD") else f"AMD {series}",

@@ -30,6 +30,8 @@ _FORMS = frozenset(
     ]
 )
 """Words that a driver's name has and a profile's has not, or the other way round, for one device."""
+_DRIVERS_WORD = {"hbm3": "sxm5"}
+"""The driver names an H100 SXM5 after its memory ("NVIDIA H100 80GB HBM3")."""
 _SAME_SIZE = 0.07
 Kind = Literal["discrete", "unified", "cpu"]
 
@@ -77,7 +79,25 @@ def matched(gpu: Gpu, library: Library) -> str | None:
     if gpu.vendor == "apple":
         id_ = f"{plain(gpu.name).replace(' ', '-')}-{gpu.cores}"
         return id_ if id_ in library.files else None
-    words = frozenset(plain(gpu.name).split())
+    ranked = [rank for name in _alternatives(gpu.name) if (rank := _best(name, gpu, library)) is not None]
+    if not ranked:
+        return None
+    best = min(ranked)
+    several = [rank for rank in ranked if rank[:2] == best[:2] and rank[2] != best[2]]
+    return None if several else best[2]  # cards of one device id and one size: which of them it is, nothing tells
+
+
+def _alternatives(name: str) -> list[str]:
+    """The names in "Radeon RX 7900 XT/7900 XTX": one device id stands for several cards."""
+    first, *others = (part.strip() for part in name.split("/"))
+    words = first.split()
+    series = " ".join(words[: next((index for index, word in enumerate(words) if word[0].isdigit()), 0)])
+    return [first, *(f"{series} {other}" if other[:1].isdigit() else other for other in others if other)]
+
+
+def _best(gpu_name: str, gpu: Gpu, library: Library) -> tuple[int, float, str] | None:
+    """The nearest profile of this name: (words of form or size that differ, distance in memory, id)."""
+    words = frozenset(_DRIVERS_WORD.get(word, word) for word in plain(gpu_name).split())
     size = gpu.capacity_bytes or gpu.memory_bytes
     best: tuple[int, float, str] | None = None
     for id_, name in library.names.items():
@@ -93,7 +113,7 @@ def matched(gpu: Gpu, library: Library) -> str | None:
         distance = abs(1 - size / nominal) if size and nominal else 0.0
         rank = (len((words ^ theirs) & {"sxm2", "sxm4", "sxm5", "sxm", "pcie"}) if distance <= _SAME_SIZE else 9, distance, id_)
         best = rank if best is None else min(best, rank)
-    return best[2] if best else None
+    return best
 
 
 def _merged_cpu(parts: Sequence[tuple[str, Part]], sources: dict[str, str]) -> Cpu:
@@ -143,6 +163,8 @@ def _chosen(gpus: list[FoundGpu]) -> tuple[list[FoundGpu], Kind, list[str]]:
 
 def _completed(found: FoundGpu, library: Library) -> tuple[Gpu, dict[str, str]]:
     gpu, said = found.gpu, {"": found.via}
+    if gpu.vendor == "apple" and gpu.cores is None:
+        return _of_any_size(gpu, library), said | {".bandwidth_gb_s": "the profiles of this chip, which agree"}
     id_ = matched(gpu, library)
     if id_ is not None:
         known = library.get(id_).gpus[0]
@@ -152,12 +174,20 @@ def _completed(found: FoundGpu, library: Library) -> tuple[Gpu, dict[str, str]]:
             new.pop("memory_bytes", None)
         elif gpu.capacity_bytes and known.memory_bytes and abs(1 - gpu.capacity_bytes / known.memory_bytes) > _SAME_SIZE:
             new.pop("memory_bytes", None)  # another size than the one in the library (a modified card, a part of a GPU)
-        gpu = gpu.model_copy(update=new)
+        gpu = gpu.model_copy(update=new | ({"name": known.name} if "/" in gpu.name else {}))
         said |= {f".{name}": f"profile {id_}, found by name" for name in new}
     if not found.integrated and gpu.capacity_bytes is None and gpu.memory_bytes is not None:
         gpu = gpu.model_copy(update={"capacity_bytes": typical_capacity(gpu.memory_bytes)})
         said[".capacity_bytes"] = TYPICAL_SOURCE
     return gpu, said
+
+
+def _of_any_size(gpu: Gpu, library: Library) -> Gpu:
+    """A Mac's GPU whose cores nobody has told yet, with the bandwidth that all sizes of the chip have, if they have one."""
+    stem = plain(gpu.name).replace(" ", "-")
+    sizes = [id_ for id_ in library.ids if id_.startswith(f"{stem}-") and id_.removeprefix(f"{stem}-").isdigit()]
+    speeds = {library.get(id_).gpus[0].bandwidth_gb_s for id_ in sizes}
+    return gpu.model_copy(update={"bandwidth_gb_s": speeds.pop()}) if len(speeds) == 1 else gpu
 
 
 def _with_board(machine: MachineProfile, board: MachineProfile) -> MachineProfile:
