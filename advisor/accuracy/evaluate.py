@@ -9,7 +9,7 @@ from advisor.accuracy.logged import Component, LoggedSizes, parse_sizes
 from advisor.accuracy.rebuild import CaseError, Prediction, backend_of, embedding_bytes, predict
 from advisor.errors import HeadroomError
 from advisor.memory.placement import Placement, place
-from advisor.memory.rules import rules_for
+from advisor.memory.rules import EngineRules, rules_for
 from advisor.models.tensor import Tensor
 from advisor.models.tensor_role import Role, role_of
 from advisor.units import MIB
@@ -138,22 +138,25 @@ def _block_number(tensor: Tensor) -> int:
 
 def _range(order: list[Tensor], prediction: Prediction, placement: Placement, device: int, tied: bool) -> float:
     architecture = prediction.model.hyperparameters.architecture
+    rules = rules_for(prediction.case.engine)
     offset, start, end = 0.0, None, 0.0
     for tensor in order:
         size = tensor.n_bytes * (1.0 if tensor.name == "token_embd.weight" else prediction.scale)
-        if device in _devices(tensor, architecture, placement, tied):
+        if device in _devices(tensor, architecture, placement, tied, rules):
             start = offset if start is None else start
             end = offset + size
         offset += size
     return 0.0 if start is None else end - start
 
 
-def _devices(tensor: Tensor, architecture: str, placement: Placement, tied: bool) -> set[int]:
+def _devices(tensor: Tensor, architecture: str, placement: Placement, tied: bool, rules: EngineRules) -> set[int]:
     role, block = role_of(tensor.name, architecture)
     if role is Role.EMBEDDING:
         return {placement.host, placement.output} if tied else {placement.host}
     if role in (Role.OUTPUT, Role.OUTPUT_OTHER):
         return {placement.output}
+    if role is Role.PER_LAYER_EMBEDDING:
+        return {placement.host if rules.per_layer_on_host else placement.output}
     if block is None:
         return {placement.host}
     return {placement.experts(block) if role is Role.EXPERT else placement.blocks[block]}

@@ -10,6 +10,7 @@ from advisor.machines.profile import Backend
 from advisor.memory.cache import CacheBytes, cache_bytes
 from advisor.memory.compute import compute_buffers
 from advisor.memory.placement import Placement
+from advisor.memory.presets import OLLAMA_RUNS_SERVER
 from advisor.memory.rules import EngineRules, rules_for
 from advisor.memory.settings import RunSettings
 from advisor.memory.weights import tied_copy_bytes, weights_by_device
@@ -42,7 +43,8 @@ class Layout:
 
     def weights(self, placement: Placement) -> NDArray[np.int64]:
         """Bytes of weights by device, the host last."""
-        return weights_by_device(self.model.weight_table, placement, self.model.hyperparameters, nextn=self.nextn)
+        hp, on_host = self.model.hyperparameters, self.rules.per_layer_on_host
+        return weights_by_device(self.model.weight_table, placement, hp, nextn=self.nextn, per_layer_on_host=on_host)
 
     def compute(self, placement: Placement) -> NDArray[np.int64]:
         """Bytes of the compute buffers by device, the host last."""
@@ -63,8 +65,13 @@ class Layout:
 
     @property
     def output_bytes(self) -> int:
-        """The output buffer, on the host: one row of logits a slot (llama_context::output_reserve, src/llama-context.cpp:2116-2174)."""
-        return _F32_BYTES * self.model.hyperparameters.vocab_size * self.settings.slots
+        """The output buffer, on the host: one row of logits a slot (llama_context::output_reserve, src/llama-context.cpp:2116-2174).
+
+        Ollama's own runner asked for embeddings too (ollama llama/llama.go at v0.12.6, `params.embeddings`): a row of those each.
+        """
+        hp = self.model.hyperparameters
+        runner = self.settings.runtime == "ollama" and self.rules.date < OLLAMA_RUNS_SERVER
+        return _F32_BYTES * (hp.vocab_size + (hp.embedding_length if runner else 0)) * self.settings.slots
 
     def shared_pages(self, placement: Placement) -> int:
         """Bytes of the file that the host and a GPU of a unified memory have both mapped: a tied embedding."""

@@ -57,6 +57,11 @@ CHANGES: dict[str, Change] = {
     "mla_without_values": Change(date(2026, 1, 25), "MLA models cache keys only", _PULL + "19067"),
     "fused_delta_net": Change(date(2026, 3, 7), "a gated delta net is one operation", _PULL + "19504"),
     "rotated_cache": Change(date(2026, 4, 1), "keys and values are rotated before they are quantized", _PULL + "21038"),
+    "per_layer_on_host": Change(
+        date(2026, 4, 9),
+        "the per-layer embedding of Gemma 3n and 4 lies with the input layer; before, with the output layer",
+        _PULL + "21612 (open on 2026-04-08; logs of b8680 and of 2026-04-08 have it on the GPU)",
+    ),
     "window_f16": Change(date(2026, 4, 1), "the window cache stays f16 where the cache is quantized", _PULL + "21277"),
     "window_f16_reverted": Change(date(2026, 4, 3), "the window cache is quantized like the other", _PULL + "21332"),
     "dequantized_cache": Change(
@@ -102,6 +107,8 @@ class EngineRules:
     """`--gpu-layers auto` fits layers to free memory (common/fit.cpp)."""
     output_first: bool
     """The output layer is the first that goes to the GPU; before, the last."""
+    per_layer_on_host: bool
+    """Gemma 3n's and 4's per-layer embedding stays on the host; before, it went with the output layer."""
     logits_for_slots: bool
     host_mask_f16: bool
     """Masks take 2 bytes an element on the host; before, 4."""
@@ -146,6 +153,7 @@ def rules_for(build: str | None = None) -> EngineRules:
         auto_slots=since("auto_slots"),
         fit=since("fit"),
         output_first=since("output_first"),
+        per_layer_on_host=since("per_layer_on_host"),
         logits_for_slots=since("logits_for_slots"),
         host_mask_f16=since("host_mask_f16"),
         fused_glu=since("fused_glu"),

@@ -21,7 +21,7 @@ def loaded_blocks(hp: Hyperparameters, *, nextn: bool = False) -> NDArray[np.boo
 
 
 def weights_by_device(
-    table: WeightTable, placement: Placement, hp: Hyperparameters, *, nextn: bool = False
+    table: WeightTable, placement: Placement, hp: Hyperparameters, *, nextn: bool = False, per_layer_on_host: bool = True
 ) -> NDArray[np.int64]:
     """Bytes of weights on each device, the host last.
 
@@ -35,7 +35,8 @@ def weights_by_device(
     experts = np.where(np.asarray(placement.experts_on_host), placement.host, blocks)
     np.add.at(by_device, blocks, np.where(loaded, table.block_bytes, 0))
     np.add.at(by_device, experts, np.where(loaded, table.expert_bytes, 0))
-    by_device[placement.host] += table.token_embedding_bytes + table.per_layer_embedding_bytes + table.other_input_bytes
+    by_device[placement.host] += table.token_embedding_bytes + table.other_input_bytes
+    by_device[placement.host if per_layer_on_host else placement.output] += table.per_layer_embedding_bytes
     by_device[placement.output] += table.other_output_bytes
     if table.output_bytes is not None:
         by_device[placement.output] += table.output_bytes
