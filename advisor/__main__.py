@@ -1,4 +1,4 @@
-"""`python -m advisor`: `run` and `install` from a bare checkout, before anything is installed; all else is the `advisor` command.
+"""`python -m advisor`: `run` and `install` from a bare checkout, before anything is installed; else the `advisor` command.
 
 This file must load on any Python 3: an old one is answered with a newer one, or with a sentence.
 """

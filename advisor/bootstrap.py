@@ -17,7 +17,8 @@ from advisor.file_lock import file_lock
 _WINDOWS = os.name == "nt"
 _STAMP = "headroom-installed"
 _LOG = "headroom-install.log"
-_NO_NETWORK = ("NewConnectionError", "Temporary failure in name resolution", "getaddrinfo failed", "Max retries exceeded", "ProxyError")
+# pip's words where no registry answers.
+NO_NETWORK = ("NewConnectionError", "name resolution", "getaddrinfo failed", "Max retries exceeded", "ProxyError")
 _NOT_FOR_THIS_SYSTEM = ("No matching distribution found", "Could not find a version that satisfies", "Failed to build")
 
 
@@ -63,7 +64,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m advisor", description="Start Headroom from a checkout.")
-    parser.add_argument("command", choices=["run", "install"], help="run: install what is missing and start; install: only install")
+    parser.add_argument(
+        "command", choices=["run", "install"], help="run: install what is missing and start; install: only install"
+    )
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default 8501, or the next free one)")
     parser.add_argument("--no-engine", dest="engine", action="store_false", help="do not build the engine in the background")
@@ -73,12 +76,18 @@ def _parser() -> argparse.ArgumentParser:
 def prepare(environment: Environment) -> Path:
     """The interpreter of an environment in which the checkout is installed as its lock says. Raises InstallError."""
     try:
-        with file_lock(environment.root / ".headroom-install.lock", waiting=lambda: print("Another start is installing; waiting for it.")):
+        with file_lock(
+            environment.root / ".headroom-install.lock", waiting=lambda: print("Another start is installing; waiting for it.")
+        ):
             if _stamp(environment) != _fingerprint(environment):
                 _install(environment)
     except PermissionError as error:
         raise InstallError(f"{error.filename} cannot be written; put the checkout in a folder of your own") from None
     return environment.python
+
+
+def _tell_of_waiting() -> None:
+    print("Another start is installing; waiting for it.", flush=True)
 
 
 def _fingerprint(environment: Environment) -> str:
@@ -111,7 +120,10 @@ def _install(environment: Environment) -> None:
     except _PipError as error:
         if error.reason != "not for this system":
             raise InstallError(error.explain(environment)) from None
-        print("The versions of requirements.lock are not all to be had for this system; taking others, unchecked by hash.", flush=True)
+        print(
+            "The versions of requirements.lock are not all to be had for this system; taking others, unchecked by hash.",
+            flush=True,
+        )
         try:
             _pip(environment, "install", "--no-compile", "--editable", str(environment.root))
         except _PipError as second:
@@ -129,13 +141,17 @@ def _usable(python: Path) -> bool:
 
 def _make(environment: Environment) -> None:
     print(f"Making .venv with Python {sys.version.split()[0]}.", flush=True)
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", environment.folder], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", environment.folder], capture_output=True, text=True, check=False
+    )
     if made.returncode == 0:
         return
     said = made.stdout + made.stderr
     if "ensurepip" in said:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise InstallError(f"this Python has no ensurepip, so .venv cannot be made; on Debian and Ubuntu: apt install python{version}-venv")
+        raise InstallError(
+            f"this Python has no ensurepip, so .venv cannot be made; on Debian and Ubuntu: apt install python{version}-venv"
+        )
     last = said.strip().splitlines()[-1] if said.strip() else f"exit code {made.returncode}"
     raise InstallError(f".venv cannot be made in {environment.root}: {last}")
 
@@ -149,20 +165,20 @@ class _PipError(Exception):
     def reason(self) -> str:
         if "DO NOT MATCH THE HASHES" in self.said:
             return "hashes"
-        if any(mark in self.said for mark in _NO_NETWORK):
+        if any(mark in self.said for mark in NO_NETWORK):
             return "network"
         if any(mark in self.said for mark in _NOT_FOR_THIS_SYSTEM):
             return "not for this system"
         return "other"
 
     def explain(self, environment: Environment) -> str:
-        log = environment.log
+        log = f"pip's words are in {environment.log}"
         if self.reason == "network":
-            return f"the package registry could not be reached; connect (or set HTTPS_PROXY) and start again; pip's words are in {log}"
+            return f"the package registry could not be reached; connect (or set HTTPS_PROXY) and start again; {log}"
         if self.reason == "hashes":
-            return f"a downloaded package is not the one that requirements.lock names, so it was not installed; pip's words are in {log}"
+            return f"a package is not the one that requirements.lock names, so it was not installed; {log}"
         errors = [line for line in self.said.splitlines() if line.startswith("ERROR")]
-        return f"pip failed: {errors[-1].removeprefix('ERROR: ') if errors else 'it gave no reason'}; all its words are in {log}"
+        return f"pip failed: {errors[-1].removeprefix('ERROR: ') if errors else 'it gave no reason'}; {log}"
 
 
 def _pip(environment: Environment, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""A lock between processes, by the system's own file locks: freed when the holder dies, however it dies. Standard library only."""
+"""A lock between processes, by the system's own file locks: freed however the holder dies. Standard library only."""
 
 import contextlib
 import os

@@ -23,8 +23,8 @@ _NESTED_THEMES = ("light", "dark", "sidebar")
 def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) -> None:
     """Serve the app until stopped, after printing its address. Without `port`: 8501, or the next free one.
 
-    `hosted` is for strangers' visits: the Host header is then left to the proxy in front. Raises QuestionError where the address
-    or the port cannot be had, MissingPartError where the app's files are not here.
+    `hosted` is for strangers' visits: the Host header is then left to the proxy in front. Raises QuestionError where the
+    address or the port cannot be had, MissingPartError where the app's files are not here.
     """
     chosen = choose_port(host, port)
     if port is None and chosen != PORT:
@@ -47,7 +47,7 @@ def choose_port(host: str, port: int | None) -> int:
             return candidate
     if port is not None:
         raise QuestionError(f"port {port} of {host} is taken by another program; choose another with --port", field="port")
-    raise QuestionError(f"ports {PORT} to {PORT + _PORTS_TRIED - 1} of {host} are all taken; choose one with --port", field="port")
+    raise QuestionError(f"ports {PORT} to {PORT + _PORTS_TRIED - 1} are all taken; choose one with --port", field="port")
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -74,7 +74,7 @@ _NOT_OUR_ADDRESS = (99, 49, 10049)
 
 
 def server_options(host: str, port: int, *, hosted: bool) -> dict[str, Any]:
-    """Streamlit's options by dotted name: those of `.streamlit/config.toml`, which lies where Streamlit would not look, and the address."""
+    """Streamlit's options by dotted name: those of our config.toml, which it would not find, and the address."""
     file = streamlit_folder() / "config.toml"
     try:
         options = _flat(tomllib.loads(file.read_text(encoding="utf-8")))

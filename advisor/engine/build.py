@@ -1,6 +1,6 @@
 """Build the pinned engine once, keep its wheel in the user's cache, install it: `python -m advisor.engine.build`.
 
-A process of its own: the app may come and go while it works. Two starts build once, by a lock. `engine_status()` tells the rest.
+A process of its own: the app may come and go while it works. Two starts build once, by a lock.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from advisor.bootstrap import start_engine_build
+from advisor.engine.compiler import missing_compiler
 from advisor.engine.recipe import PACKAGE, SOURCE_SHA256, VERSION, Recipe, recipe_for_this_machine
 from advisor.engine.status import BuildRecord, EngineStatus, cached_wheel, engine_status, installed_version, lock_file
-from advisor.engine.compiler import missing_compiler
 from advisor.file_lock import file_lock
 
 # Ninja prints "[12/345] Building CXX object", Make "[ 12%] Building CXX object".
 _NINJA = re.compile(r"\[(\d+)/(\d+)\] ")
 _MAKE = re.compile(r"\[ *(\d+)%\] ")
-_CAUSE = re.compile(r"(?:^|\s)((?:fatal )?error:|CMake Error|ERROR:|c\+\+: fatal).*|No space left on device.*|Killed", re.IGNORECASE)
+_CAUSE = re.compile(r"(?:(?:fatal )?error:|CMake Error|No space left on device|\bKilled\b).*", re.IGNORECASE)
 _FETCHING, _COMPILING, _INSTALLING, _DONE = "fetching the source", "compiling", "installing", "done"
 
 Told = Callable[[BuildRecord], None]
@@ -33,7 +33,7 @@ class BuildError(Exception):
 
 
 def start_build() -> None:
-    """Start the build in the background unless the engine is here; returns at once. Asked for by a person: tries again after a failure."""
+    """Start the build in the background unless the engine is here; returns at once. Tries again what failed before."""
     start_engine_build(Path(sys.executable), retry=True)
 
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def build(recipe: Recipe, *, install: bool = True, told: Told | None = None) -> EngineStatus:
-    """Have the engine of `recipe` built and installed when this returns, or the reason written down; `told` hears of each step."""
+    """Have the engine of `recipe` built and installed, or the reason written down; `told` hears of each step."""
     if installed_version() == VERSION:
         return engine_status()
     recipe.folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def compiled_percent(line: str) -> int | None:
 
 def failure_cause(log: str) -> str:
     """The line of a failed build's log that says why, or a pointer to the log."""
-    if any(mark in log for mark in ("NewConnectionError", "name resolution", "getaddrinfo failed", "Max retries exceeded", "ProxyError")):
+    if any(mark in log for mark in NO_NETWORK):
         return "its source could not be downloaded; connect and start again"
     causes = [match[0].strip() for line in log.splitlines() if (match := _CAUSE.search(line))]
     # The first is the compiler's own; what follows are the tools above it saying that a part failed.
@@ -159,13 +159,26 @@ def _make_wheel(recipe: Recipe, journal: _Journal, *, fresh: bool) -> tuple[Path
         pinned = Path(folder) / "engine.txt"
         pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SOURCE_SHA256}\n", encoding="utf-8")
         command = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-input", "--verbose", "--no-deps"]
-        command += ["--require-hashes", "--wheel-dir", folder, "--requirement", str(pinned), *(["--no-cache-dir"] if fresh else [])]
+        command += [
+            "--require-hashes",
+            "--wheel-dir",
+            folder,
+            "--requirement",
+            str(pinned),
+            *(["--no-cache-dir"] if fresh else []),
+        ]
         if missing is not None:
             raise BuildError(missing.sentence)
         environment = {**os.environ, "CMAKE_ARGS": " ".join(recipe.flags)} if recipe.flags else None
         lines: list[str] = []
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
@@ -188,7 +201,9 @@ def _install(wheel: Path, journal: _Journal) -> bool:
         # In a process of its own: libraries built for another CPU end it with an illegal instruction.
         [sys.executable, "-c", "import llama_cpp; llama_cpp.llama_backend_init(); print(llama_cpp.llama_print_system_info())"],
     ]
-    return all(subprocess.run(each, stdout=journal.log, stderr=subprocess.STDOUT, check=False).returncode == 0 for each in commands)
+    return all(
+        subprocess.run(each, stdout=journal.log, stderr=subprocess.STDOUT, check=False).returncode == 0 for each in commands
+    )
 
 
 def _lower_priority() -> None:

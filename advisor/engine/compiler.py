@@ -75,9 +75,12 @@ def _has_developer_tools() -> bool:
 
 @functools.cache
 def _visual_studio() -> str | None:
-    installer = Path(os.environ.get("ProgramFiles(x86)", r"C:\Program Files (x86)")) / "Microsoft Visual Studio" / "Installer"
+    programs = os.environ.get("PROGRAMFILES(X86)", r"C:\Program Files (x86)")
+    vswhere = Path(programs) / "Microsoft Visual Studio" / "Installer" / "vswhere.exe"
     tools = "Microsoft.VisualStudio.Component.VC.Tools.x86.x64"
-    return _output([str(installer / "vswhere.exe"), "-products", "*", "-requires", tools, "-property", "installationPath"]) or None
+    return (
+        _output([str(installer / "vswhere.exe"), "-products", "*", "-requires", tools, "-property", "installationPath"]) or None
+    )
 
 
 def _output(command: list[str]) -> str | None:

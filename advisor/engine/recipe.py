@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def usable_cores() -> int:
 
 @functools.cache
 def recipe_for_this_machine() -> Recipe:
-    """Flags of the user's CMAKE_ARGS where set, else CUDA where its compiler and a card are here; llama.cpp turns Metal on by itself."""
+    """Flags of the user's CMAKE_ARGS where set, else CUDA where it can be built and used (Metal is on by itself)."""
     own = os.environ.get("CMAKE_ARGS", "").split()
     flags = tuple(own) if own else cuda_flags(nvcc=shutil.which("nvcc") is not None, card=_has_nvidia_card())
     return Recipe(flags, recipe_key(flags, sysconfig.get_platform(), _cpu_features()))
@@ -72,15 +71,15 @@ def recipe_key(flags: Sequence[str], system: str, cpu_features: str) -> str:
 
 
 def _has_nvidia_card() -> bool:
-    if sys.platform == "win32":
+    if platform.system() == "Windows":
         return shutil.which("nvidia-smi") is not None
     return any(Path("/proc/driver/nvidia/gpus").glob("*"))
 
 
 def _cpu_features() -> str:
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return cpuinfo_features(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(asked, capture_output=True, text=True, timeout=2, check=False).stdout.strip()
     return platform.processor()

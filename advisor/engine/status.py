@@ -39,7 +39,9 @@ class EngineStatus:
             return f"The engine ({PACKAGE} {VERSION}) is installed."
         if self.state == "building":
             done = "" if self.percent is None else f", {self.percent} % done"
-            usual = "" if self.usual_seconds is None else f"; it usually takes about {max(1, round(self.usual_seconds / 60))} min"
+            usual = (
+                "" if self.usual_seconds is None else f"; it usually takes about {max(1, round(self.usual_seconds / 60))} min"
+            )
             return f"The engine is being built in the background ({self.step or 'starting'}{done}){usual}."
         if self.state == "absent":
             return f"The engine is not installed{'' if self.reason is None else f': {self.reason}'}."
