@@ -32,7 +32,8 @@ def _query_key_value(b: BlockBuilder, block: Block, index: int, x: Node) -> tupl
     v_shape = (block.value_length, block.kv_heads, tokens)
     if "attn_qkv.weight" in block.named:
         joined = b.linear(block, index, x, "attn_qkv")
-        return g.view(joined, *q_shape), g.view(joined, *k_shape), g.view(joined, *v_shape)
+        span = 4 * (joined.shape[0] * (tokens - 1) + block.kv_heads * block.value_length)
+        return g.view(joined, *q_shape), g.view(joined, *k_shape, span=span), g.view(joined, *v_shape, span=span)
     q = g.reshape(b.linear(block, index, x, "attn_q"), *q_shape)
     if not block.caches:
         return q, None, None

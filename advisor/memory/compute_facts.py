@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
@@ -30,7 +31,6 @@ LATE_ROWS = frozenset(
 )
 """Architectures that pick the rows to output after the last block (`embeddings_nextn_masked` in src/models/)."""
 
-SCALED_EMBEDDINGS = ("gemma", "granite", "minicpm", "grok", "afmoe")
 
 Weights = dict[str, tuple[tuple[int, ...], int]]
 
@@ -209,6 +209,13 @@ def representative(blocks: Sequence[Block], often: int = 2) -> list[Block]:
     return kept
 
 
+def _scaled(architecture: str) -> Literal["", "within", "after"]:
+    """Where embeddings are scaled (src/llama-graph.cpp:2431-2438 for f_embedding_scale, src/models/gemma*.cpp)."""
+    if architecture.startswith(("granite", "minicpm")):
+        return "within"
+    return "after" if architecture.startswith(("gemma", "grok", "afmoe")) else ""
+
+
 def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
     embedding = others.get("token_embd.weight", ((hp.embedding_length, hp.vocab_size), 0))
     output = others.get("output.weight", embedding)
@@ -219,5 +226,6 @@ def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
         embedding_bytes=embedding[1],
         norm_layer="output_norm.bias" in others or hp.architecture in LAYER_NORM,
         softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
-        scaled_embeddings=hp.architecture.startswith(SCALED_EMBEDDINGS),
+        scaled_logits=hp.architecture.startswith(("granite", "command-r", "cohere2", "minicpm")),
+        scaled_embeddings=_scaled(hp.architecture),
     )

@@ -80,9 +80,9 @@ class Graph:
         """Given to the nodes made from now on."""
 
     def _node(
-        self, op: str, shape: tuple[Dim, ...], kind: str, sources: list[Node], root: Node | None = None, contiguous: bool = True
+        self, op: str, shape: tuple[Dim, ...], kind: str, sources: list[Node], root: Node | None = None, *, contiguous: bool = True
     ) -> Node:
-        fixed = root.fixed if root is not None else None
+        fixed = root.fixed if root is not None and root.resident else None
         return Node(op, shape, kind, sources, root, contiguous, fixed=fixed, stage=self.stage)
 
     def expand(self, node: Node) -> Node:
@@ -119,9 +119,17 @@ class Graph:
         """Any other operation with a result of its own."""
         return self._node(name, tuple(shape), kind, list(sources))
 
-    def view(self, source: Node, *shape: Dim, contiguous: bool = False, op: str = "view") -> Node:
-        """A part of `source`, or all of it in another shape."""
-        return self._node(op, shape, source.kind, [source], source.view_of or source, contiguous)
+    def view(self, source: Node, *shape: Dim, contiguous: bool = False, op: str = "view", span: int = 0) -> Node:
+        """A part of `source`, or all of it in another shape.
+
+        `span` is what a copy of a strided view takes: everything from its first to its last element (ggml_nbytes).
+        """
+        node = self._node(op, shape, source.kind, [source], source.view_of or source, contiguous=contiguous)
+        if span:
+            node.fixed = (span, 0, 0)
+        elif source.view_of is not None and source.fixed is not None:
+            node.fixed = source.fixed
+        return node
 
     def reshape(self, source: Node, *shape: Dim) -> Node:
         """The same data in another shape."""
@@ -150,6 +158,10 @@ class Graph:
     def set_rows(self, cache: Node, rows: Node, indices: Node) -> Node:
         """Rows written into a cache: a view of it (ggml_set_rows reads the new rows first, then the indices, then the cache)."""
         return self._node("set_rows", cache.shape, cache.kind, [rows, indices, cache], cache.view_of or cache)
+
+    def in_place(self, x: Node, op: str) -> Node:
+        """An operation whose result is a view of what it overwrites (ggml_scale_inplace)."""
+        return self._node(op, x.shape, x.kind, [x], x.view_of or x)
 
     def store(self, cache: Node, rows: Node, *indices: Node) -> Node:
         """Results copied into a cache or state (ggml_cpy): a view of it."""

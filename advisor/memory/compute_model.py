@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
@@ -22,7 +23,9 @@ class Ends:
     norm_layer: bool
     """True where the last norm has a bias."""
     softcap: bool
-    scaled_embeddings: bool
+    scaled_logits: bool
+    scaled_embeddings: Literal["", "within", "after"]
+    """Whether embeddings are scaled, by build_inp_embd itself or after it."""
 
 
 def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
@@ -45,6 +48,8 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     if shape.late_rows and shape.architecture != "gpt-oss":
         x = g.get_rows(x, rows, shape.width)
     logits = g.matmul(g.weight(device, ends.output_bytes, shape.width, ends.vocabulary), x)
+    if ends.scaled_logits:
+        logits = g.unary(logits, "scale")
     if ends.softcap:
         for op in ("scale", "unary", "scale"):
             logits = g.unary(logits, op)
@@ -59,9 +64,11 @@ def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
     table = g.weight(shape.host, ends.embedding_bytes, shape.width, ends.vocabulary)
     x = g.get_rows(table, b.input("tokens", "i32", shape.tokens), shape.width)
     g.expand(x)
+    if ends.scaled_embeddings == "within":
+        x = g.expand(g.unary(x, "scale"))
     if shape.embeddings_input:
         g.expand(g.input("f32", shape.width, shape.tokens))
-    if ends.scaled_embeddings:
+    if ends.scaled_embeddings == "after":
         x = g.unary(x, "scale")
     return x
 
@@ -79,7 +86,7 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
     if alone:
         if rows is not None:
             out, x = _pick(b, rows, out), _pick(b, rows, x)
-        return g.binary("add", out, x)
+        return _add(b, out, x)
     parallel = not ({"ffn_norm.weight", "post_attention_norm.weight", "post_ffw_norm.weight"} & names.keys())
     if rows is not None:
         out, x = _pick(b, rows, out), _pick(b, rows, x)
@@ -90,10 +97,18 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
     before_ffn = "post_attention_norm" if not ({"ffn_norm.weight", "post_ffw_norm.weight"} & names.keys()) else "ffn_norm"
     if before_ffn == "ffn_norm":
         out = b.norm(block, index, out, "post_attention_norm")
-    middle = g.binary("add", out, x)
+    middle = _add(b, out, x)
     out = mixture(b, block, index, b.norm(block, index, middle, before_ffn))
     out = b.norm(block, index, out, "post_ffw_norm")
-    return g.binary("add", out, middle)
+    return _add(b, out, middle)
+
+
+def _add(b: BlockBuilder, out: Node, x: Node) -> Node:
+    """A residual connection, scaled where the architecture does."""
+    architecture = b.shape.architecture
+    if architecture.startswith(("granite", "minicpm")):
+        out = b.graph.unary(out, "scale")
+    return b.graph.binary("add", x, out) if architecture.startswith("lfm2") else b.graph.binary("add", out, x)
 
 
 def _attends(block: Block) -> bool:

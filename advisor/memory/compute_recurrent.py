@@ -3,17 +3,30 @@
 Sources: src/models/delta-net-base.cpp, qwen35.cpp, qwen3next.cpp, mamba-base.cpp, lfm2.cpp; src/llama-graph.cpp (build_rs).
 """
 
+from collections.abc import Callable
+
 from advisor.memory.compute_blocks import Block, BlockBuilder
 from advisor.memory.compute_delta_net import chunked_delta_net
 from advisor.memory.compute_graph import Node
 
 
 def _states(b: BlockBuilder, block: Block, width: int) -> tuple[Node, Node]:
-    """The cache of one kind of state, and the part that belongs to this batch (build_rs)."""
-    g = b.graph
-    cache = g.cache(block.device, 4 * width * b.shape.sequences)
-    rows = g.view(b.input("state rows", "i32", b.shape.sequences), b.shape.sequences)
-    return cache, g.expand(g.op("get_rows", (width, b.shape.sequences), g.view(cache, 1), rows))
+    """The cache of one kind of state, and the states of this batch's sequences."""
+    return _read_states(b, block, width, lambda cache, rows: b.graph.op("get_rows", (width, b.shape.sequences), cache, rows))
+
+
+def _read_states(b: BlockBuilder, block: Block, width: int, read: Callable[[Node, Node], Node]) -> tuple[Node, Node]:
+    """build_rs: one state cleared, those of the batch read, those beyond it moved (none in the worst case, but the nodes are there)."""
+    g, sequences = b.graph, b.shape.sequences
+    cache = g.cache(block.device, 4 * width * sequences)
+    states = g.reshape(cache, width, sequences)
+    ids = b.input("state rows", "i32", sequences)
+    zero = g.view(states, width)
+    g.expand(g.in_place(zero, "scale"))
+    out = g.expand(read(states, g.view(ids, sequences)))
+    others = g.op("get_rows", (width, 0), states, g.view(ids, 0))
+    g.expand(g.store(g.view(cache, width), others))
+    return cache, out
 
 
 def _convolved(b: BlockBuilder, block: Block, index: int, x: Node, channels: int, kernel: int, weight: str) -> Node:
@@ -23,7 +36,8 @@ def _convolved(b: BlockBuilder, block: Block, index: int, x: Node, channels: int
     tokens = b.shape.tokens // sequences
     state = g.reshape(state, kernel - 1, channels, sequences)
     joined = g.op("concat", (kernel - 1 + tokens, channels, sequences), state, g.view(x, tokens, channels, sequences, op="transpose"))
-    g.expand(g.store(cache, g.view(joined, kernel - 1, channels, sequences)))
+    span = 4 * (joined.shape[0] * (channels * sequences - 1) + kernel - 1)
+    g.expand(g.store(cache, g.view(joined, kernel - 1, channels, sequences, span=span)))
     return g.op("ssm_conv", (channels, tokens, sequences), joined, b.weight(block, weight, index))
 
 
@@ -43,7 +57,7 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     cache, state = _states(b, block, shape.state * shape.inner)
     convolved = g.unary(convolved)
     q, k = (
-        g.op("l2_norm", (shape.state, keys, tokens, sequences), g.view(convolved, shape.state, keys, tokens, sequences))
+        g.unary(g.unary(g.view(convolved, shape.state, keys, tokens, sequences), "rms_norm"), "scale")
         for _ in range(2)
     )
     v = g.view(convolved, width, values, tokens, sequences)
@@ -83,19 +97,20 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     g.stage = "recurrent"
     sequences, tokens, count = shape.sequences, shape.tokens // shape.sequences, shape.steps
     head, channels = shape.inner // count, shape.inner + 2 * shape.groups * shape.state
-    conv_cache_first = b.linear(block, index, x, "ssm_in")
-    mixed = conv_cache_first
+    mixed = b.linear(block, index, x, "ssm_in")
     z = g.view(mixed, head, count, tokens, sequences)
     convolved = _convolved(b, block, index, mixed, channels, shape.conv_kernel, "ssm_conv1d.weight")
     convolved = g.unary(b.biased(block, index, convolved, "ssm_conv1d"))
     inner = g.view(convolved, head, count, tokens, sequences)
     group = g.view(convolved, shape.state, shape.groups, tokens, sequences)
     steps = g.binary("add", g.cont(g.view(mixed, count, tokens, sequences)), b.weight(block, "ssm_dt.bias", index))
-    cache = g.cache(block.device, 4 * shape.state * shape.inner * sequences)
-    rows = g.view(b.input("state rows", "i32", sequences), sequences)
     size = shape.tokens * shape.inner + shape.state * shape.inner * sequences
-    scanned = g.expand(
-        g.op("ssm_scan", (size,), g.view(cache, 1), inner, steps, b.weight(block, "ssm_a", index), group, group, rows)
+    decay = b.weight(block, "ssm_a", index)
+    cache, scanned = _read_states(
+        b,
+        block,
+        shape.state * shape.inner,
+        lambda states, rows: g.op("ssm_scan", (size,), states, inner, steps, decay, group, group, rows),
     )
     g.expand(g.store(cache, g.view(scanned, shape.state * shape.inner, sequences)))
     direct = g.binary("mul", inner, b.weight(block, "ssm_d", index))
