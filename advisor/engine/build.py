@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from advisor.bootstrap import start_engine_build
+from advisor.bootstrap import NO_NETWORK, start_engine_build
 from advisor.engine.compiler import missing_compiler
 from advisor.engine.recipe import PACKAGE, SOURCE_SHA256, VERSION, Recipe, recipe_for_this_machine
 from advisor.engine.status import BuildRecord, EngineStatus, cached_wheel, engine_status, installed_version, lock_file
@@ -152,42 +152,35 @@ def failure_cause(log: str) -> str:
 
 
 def _make_wheel(recipe: Recipe, journal: _Journal, *, fresh: bool) -> tuple[Path, bool]:
-    """The wheel in the cache, and whether it was compiled here and now."""
-    missing = missing_compiler()
+    """The wheel in the cache, and whether it was compiled here and now. `fresh` passes pip's own cache by."""
     journal.step(_FETCHING, None)
+    missing = missing_compiler()
+    if missing is not None:
+        raise BuildError(missing.sentence)
     with tempfile.TemporaryDirectory(dir=recipe.folder, prefix="building-") as folder:
         pinned = Path(folder) / "engine.txt"
         pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SOURCE_SHA256}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-input", "--verbose", "--no-deps"]
-        command += [
-            "--require-hashes",
-            "--wheel-dir",
-            folder,
-            "--requirement",
-            str(pinned),
-            *(["--no-cache-dir"] if fresh else []),
-        ]
-        if missing is not None:
-            raise BuildError(missing.sentence)
-        environment = {**os.environ, "CMAKE_ARGS": " ".join(recipe.flags)} if recipe.flags else None
-        lines: list[str] = []
-        with subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line)
-                journal.progress(line)
+        options = ["--verbose", "--no-deps", "--require-hashes", "--wheel-dir", folder, "--requirement", str(pinned)]
+        exit_code, lines = _run_pip_wheel([*options, *(["--no-cache-dir"] if fresh else [])], recipe, journal)
         wheels = list(Path(folder).glob("*.whl"))
-        if process.returncode != 0 or not wheels:
+        if exit_code != 0 or not wheels:
             raise BuildError(failure_cause("".join(lines)))
         return wheels[0].replace(recipe.folder / wheels[0].name), any("Building wheel for" in line for line in lines)
+
+
+def _run_pip_wheel(options: list[str], recipe: Recipe, journal: _Journal) -> tuple[int, list[str]]:
+    """The exit code of `pip wheel` and what it said, each line told to the journal as it comes."""
+    command = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-input", *options]
+    environment = {**os.environ, "CMAKE_ARGS": " ".join(recipe.flags)} if recipe.flags else None
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            journal.progress(line)
+    return process.returncode, lines
 
 
 def _install(wheel: Path, journal: _Journal) -> bool:

@@ -78,9 +78,8 @@ def _visual_studio() -> str | None:
     programs = os.environ.get("PROGRAMFILES(X86)", r"C:\Program Files (x86)")
     vswhere = Path(programs) / "Microsoft Visual Studio" / "Installer" / "vswhere.exe"
     tools = "Microsoft.VisualStudio.Component.VC.Tools.x86.x64"
-    return (
-        _output([str(installer / "vswhere.exe"), "-products", "*", "-requires", tools, "-property", "installationPath"]) or None
-    )
+    asked = ["-products", "*", "-requires", tools, "-property", "installationPath"]
+    return _output([str(vswhere), *asked]) or None
 
 
 def _output(command: list[str]) -> str | None:
