@@ -70,8 +70,8 @@ def differences(
 ) -> tuple[Difference, ...]:
     """Logged against predicted sizes, device by device in the same order.
 
-    Components in `without` are left out, and so are totals that would need them. Those in `sum_only` are compared as the sum of
-    all GPUs, where the log does not say how they were shared out.
+    Components in `without` are left out ("weights", or "host weights" for one kind of device), and so are totals that would need
+    them. Those in `sum_only` are compared as the sum of all GPUs, where the log does not say how they were shared out.
     """
     left_out, summed = set(without), set(sum_only)
     rows: list[Difference] = []
@@ -79,20 +79,21 @@ def differences(
     for device, sizes in zip(logged.devices, predicted, strict=True):
         for name in components:
             printed, ours = device.sizes.get(name, 0.0), sizes.get(name, 0.0)
-            if printed or ours:
+            if (printed or ours) and f"{device.kind} {name}" not in left_out:
                 rows.append(Difference(device.name, device.kind, name, printed, ours, device.rounding.get(name, 0.0)))
     by_gpu = [row for row in rows if row.kind == "gpu" and row.component in summed]
     rows = [row for row in rows if row not in by_gpu]
     rows += [_sum([row for row in by_gpu if row.component == name], name) for name in components if name in summed]
     if "weights" in components and "compute" in components:
-        rows += _totals(rows)
+        rows += _totals([row for row in rows if not any(each.startswith(f"{row.kind} ") for each in left_out)])
     return tuple(rows)
 
 
 def _totals(rows: Sequence[Difference]) -> list[Difference]:
     names = dict.fromkeys(row.device for row in rows)
     if "all GPUs" in names:
-        return [_sum([row for row in rows if row.kind == kind], "total") for kind in ("gpu", "host")]
+        by_kind = [[row for row in rows if row.kind == kind] for kind in ("gpu", "host")]
+        return [_sum(members, "total") for members in by_kind if members]
     return [_sum([row for row in rows if row.device == name], "total") for name in names]
 
 

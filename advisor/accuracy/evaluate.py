@@ -1,11 +1,13 @@
 """One record of a load log to one result: predict, read the log's sizes, leave out what the log makes impossible, compare."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from advisor.accuracy.cases import LoadCase, parse_case
-from advisor.accuracy.compare import CaseResult, differences
-from advisor.accuracy.logged import Component, LoggedSizes, parse_sizes
+from advisor.accuracy.compare import WEIGHTS_WITHIN, CaseResult, differences
+from advisor.accuracy.logged import Component, LoggedDevice, LoggedSizes, parse_sizes
 from advisor.accuracy.rebuild import CaseError, Prediction, backend_of, embedding_bytes, predict
 from advisor.errors import HeadroomError
 from advisor.memory.placement import Placement, place
@@ -14,6 +16,8 @@ from advisor.models.tensor import Tensor
 from advisor.models.tensor_role import Role, role_of
 from advisor.units import MIB
 
+_MAPPED_BY_NAME = date(2024, 11, 1)
+"""From about then on, mapped buffers are named so in logs ("CPU_Mapped"); before, a mapped range is printed as "CPU"."""
 _HOST_SHARE_OF_OVERRIDES = 0.25
 """Share of the file on the host, all layers being offloaded, from which on tensors must have been kept there by hand."""
 
@@ -29,9 +33,9 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
         return CaseResult(case.id, case.engine or "pinned", (), {"case": str(error)}, False, mainline)
     except HeadroomError as error:
         return CaseResult(case.id, case.engine or "pinned", (), {"case": f"{type(error).__name__}: {error}"}, False, mainline)
-    excluded = exclusions(case, logged, prediction)
+    sizes, remarks, unknown_ranges = predicted_sizes(prediction, logged)
+    excluded = exclusions(case, logged, prediction) | unknown_ranges
     sum_only: tuple[Component, ...] = ("weights", "kv_cache", "recurrent_state") if len(case.gpus) > 1 else ()
-    sizes, remarks = predicted_sizes(prediction, logged)
     return CaseResult(
         id=case.id,
         rules=prediction.rules,
@@ -39,7 +43,7 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
         excluded=excluded,
         scaled=prediction.scale != 1.0,
         mainline=mainline,
-        remarks=remarks,
+        remarks=tuple(remarks),
     )
 
 
@@ -69,26 +73,34 @@ def _kept_on_host(case: LoadCase, logged: LoggedSizes) -> str | None:
     return f'"offloaded {layers} layers to GPU" and "CPU model buffer size = {on_host / MIB:.2f} MiB": overrides that are not printed'
 
 
-def predicted_sizes(prediction: Prediction, logged: LoggedSizes) -> tuple[list[dict[Component, float]], tuple[str, ...]]:
-    """The plan's sizes by device in the log's order, weights scaled to the printed file size, and remarks on how they compare.
+@dataclass(frozen=True)
+class _Held:
+    """What a log prints for a device's weights, in our numbers."""
 
-    Where the log prints a memory-mapped range (from a device's first to its last tensor in the file), the range is compared: that
-    of the order of tensors, llama-quantize's or the converter's, that is nearer.
-    """
+    size: float
+    remark: str | None = None
+    unknown_range: bool = False
+    """The log prints a mapped range that no known order of tensors in the file explains."""
+
+
+def predicted_sizes(prediction: Prediction, logged: LoggedSizes) -> tuple[list[dict[Component, float]], list[str], dict[str, str]]:
+    """The plan's sizes by device in the log's order, remarks on how they compare, and devices whose weights cannot be compared."""
     remarks: list[str] = []
+    unknown: dict[str, str] = {}
     placement = _placement(prediction)
     rows: list[dict[Component, float]] = []
     for index, (device, printed) in enumerate(zip(prediction.plan.devices, logged.devices, strict=True)):
-        weights = scaled_weights(prediction, placement, index, float(device.weights_bytes))
-        if printed.mapped or (printed.kind == "host" and rules_for(prediction.case.engine).date.year < 2025):
-            options = [weights, *mapped_ranges(prediction, placement, index)]
-            nearest = min(options, key=lambda size: abs(size - printed.sizes.get("weights", 0.0)))
-            if abs(nearest - weights) > 0.001 * weights:
-                remarks.append(f"{printed.name}: the log prints the mapped range, {nearest / MIB:.0f} MiB; held are {weights / MIB:.0f}")
-            weights = nearest
+        held = _held(prediction, placement, index, printed)
+        if held.remark:
+            remarks.append(held.remark)
+        if held.unknown_range:
+            unknown[f"{printed.kind} weights"] = (
+                f'"CPU_Mapped model buffer size = {printed.sizes.get("weights", 0.0) / MIB:.2f} MiB" is the range of the file from the '
+                "first to the last tensor on the host, and the log does not print the order of tensors in the file"
+            )
         rows.append(
             {
-                "weights": weights,
+                "weights": held.size,
                 "kv_cache": device.kv_cache_bytes,
                 "recurrent_state": device.recurrent_state_bytes,
                 "compute": device.compute_bytes,
@@ -97,7 +109,31 @@ def predicted_sizes(prediction: Prediction, logged: LoggedSizes) -> tuple[list[d
         )
     if prediction.scale != 1.0:
         remarks.append(f"weights scaled to the printed size ({prediction.recipe} x {prediction.scale:.4f})")
-    return rows, tuple(remarks)
+    return rows, remarks, unknown
+
+
+def _held(prediction: Prediction, placement: Placement, index: int, printed: LoggedDevice) -> _Held:
+    """The weights of one device as its log prints them.
+
+    A memory-mapped file prints the range from the device's first to its last tensor: it is the sum of its tensors where they lie
+    side by side in llama-quantize's order or in the converter's, and cannot be told where it is in neither. Repacked weights of a file
+    that is not mapped lie in a second buffer of the host, with a second copy of a tied embedding.
+    """
+    weights = scaled_weights(prediction, placement, index, float(prediction.plan.devices[index].weights_bytes))
+    line = printed.sizes.get("weights", 0.0)
+    old = printed.kind == "host" and rules_for(prediction.case.engine).date < _MAPPED_BY_NAME
+    if printed.repacked and not printed.mapped:
+        tied = all(tensor.name != "output.weight" for tensor in prediction.model.tensors)
+        copy = embedding_bytes(prediction.model.tensors) if tied and index == placement.output else 0
+        return _Held(weights + copy, f"{printed.name}: weights include {printed.repacked / MIB:.0f} MiB in repacked buffers")
+    if not (printed.mapped or old) or not line:
+        return _Held(weights)
+    nearest = min((weights, *mapped_ranges(prediction, placement, index)), key=lambda size: abs(size - line))
+    if printed.kind == "host" and abs(nearest - line) > WEIGHTS_WITHIN * line and (printed.repacked or not placement.complete):
+        return _Held(weights, unknown_range=True)
+    if abs(nearest - weights) <= 0.001 * weights:
+        return _Held(nearest)
+    return _Held(nearest, f"{printed.name}: the log prints the mapped range, {nearest / MIB:.0f} MiB; held are {weights / MIB:.0f}")
 
 
 def _placement(prediction: Prediction) -> Placement:

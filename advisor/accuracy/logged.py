@@ -35,7 +35,8 @@ class LoggedDevice:
     mapped: bool = False
     """The weights are a memory-mapped range of the file, from the first to the last tensor kept here (`CPU_Mapped`)."""
     repacked: float = 0.0
-    """Second copies of weights in a layout of the CPU's own (`CPU_REPACK`, `CPU_AARCH64`, `AMX`)."""
+    """Weights in a layout of the CPU's own (`CPU_REPACK`, `CPU_AARCH64`, `AMX`): second copies beside a mapped file, else part of
+    the weights."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ def parse_sizes(record: Mapping[str, Any], gpus: Sequence[str]) -> LoggedSizes:
         listed.add(component)
         for buffer, size_mib in buffers.items():
             _add(_owner(buffer, devices, host), component, buffer, size_mib * MIB)
+    if host.repacked and not host.mapped:
+        host.sizes["weights"] = host.sizes.get("weights", 0.0) + host.repacked
+        host.rounding["weights"] = host.rounding.get("weights", 0.0) + _PRINTED_HALF
     return LoggedSizes((*devices.values(), host), frozenset(listed))
 
 
