@@ -11,6 +11,14 @@ class HeadroomError(Exception):
 
     exit_code = 2
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_printable(message))
+
+
+def _printable(text: str) -> str:
+    """`text` without control characters: names out of a damaged file may hold anything, and messages end up on terminals."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
 
 # --- the question ---------------------------------------------------------------------------------
 
@@ -55,9 +63,8 @@ class GGUFError(QuestionError):
     advice = "download it again from where it came from"
 
     def __init__(self, problem: str, *, offset: int | None = None, path: str | None = None, advice: str | None = None) -> None:
-        # Names out of a damaged file may hold anything, and messages end up on terminals.
-        self.problem = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in problem)
-        super().__init__(self.problem, field="model")
+        super().__init__(problem, field="model")
+        self.problem = problem
         self.offset = offset
         self.path = path
         if advice is not None:
@@ -66,7 +73,7 @@ class GGUFError(QuestionError):
     def __str__(self) -> str:
         subject = f'"{self.path}"' if self.path else "The file"
         place = f" (noticed at byte {self.offset:,})" if self.offset else ""
-        return f"{subject} {self.problem}{place}; {self.advice}."
+        return _printable(f"{subject} {self.problem}{place}; {self.advice}.".replace("\n", " "))
 
 
 class NotGGUFError(GGUFError):

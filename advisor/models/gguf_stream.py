@@ -24,7 +24,7 @@ MAX_HEADER_BYTES = 128 * 2**20
 """No header is longer. The largest vocabularies (262,144 tokens) make headers of 6 to 16 MB."""
 
 MAX_OBJECT_BYTES = 24 * 2**20
-"""What the Python objects made from one header may take, roughly: 24 MiB holds 50,000 tensors."""
+"""What the Python objects made from one header may take, roughly: 24 MiB holds 30,000 tensors; models have up to 2,000."""
 
 
 class Allowance:

@@ -22,7 +22,7 @@ MAX_SECONDS = 5.0
 MAX_BYTES = 64 * 2**20
 
 NUMBERS = st.sampled_from([0, 1, 31, 2**7, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1])
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 many = settings(max_examples=400, deadline=None)
 
 

@@ -1,10 +1,10 @@
 """Files that must be refused: each by an error of its own, which names the byte and says what to do, in one sentence."""
 
 import copy
+import os
 import struct
 import tracemalloc
 from collections.abc import Callable
-from os import mkfifo
 from pathlib import Path
 
 import pytest
@@ -236,8 +236,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         read_header(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
 def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
-    mkfifo(tmp_path / "pipe.gguf")
+    os.mkfifo(tmp_path / "pipe.gguf")
     with pytest.raises(e.GGUFFileError, match="not a file"):
         read_header(tmp_path / "pipe.gguf")
 
@@ -253,11 +254,11 @@ def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
     ids=["tensors", "keys", "strings", "vocabulary"],
 )
 def test_a_sparse_giant_takes_no_memory(make: Callable[[], bytes], tmp_path: Path) -> None:
-    """A terabyte of zeros behind a header that claims a great deal, all of which the file can hold."""
+    """A gigabyte of zeros behind a header that claims a great deal, all of which the file can hold."""
     path = tmp_path / "giant.gguf"
     with path.open("wb") as file:
         file.write(make())
-        file.truncate(2**40)
+        file.truncate(2**30)
     tracemalloc.start()
     try:
         read_header(path, complete=False)
