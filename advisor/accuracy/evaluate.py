@@ -7,7 +7,7 @@ from typing import Any
 
 from advisor.accuracy.cases import LoadCase, parse_case
 from advisor.accuracy.compare import WEIGHTS_WITHIN, CaseResult, differences
-from advisor.accuracy.logged import Component, LoggedDevice, LoggedSizes, parse_sizes
+from advisor.accuracy.logged import Component, LoggedDevice, LoggedSizes, folded, parse_sizes
 from advisor.accuracy.rebuild import CaseError, Prediction, backend_of, embedding_bytes, predict
 from advisor.errors import HeadroomError
 from advisor.memory.placement import Placement, place
@@ -18,6 +18,8 @@ from advisor.units import MIB
 
 _MAPPED_BY_NAME = date(2024, 11, 1)
 """From about then on, mapped buffers are named so in logs ("CPU_Mapped"); before, a mapped range is printed as "CPU"."""
+_IN_SYSTEM_MEMORY = ("HTP",)
+"""Accelerators without memory of their own (Hexagon): their memory breakdown prints cache and compute under the host."""
 _HOST_SHARE_OF_OVERRIDES = 0.25
 """Share of the file on the host, all layers being offloaded, from which on tensors must have been kept there by hand."""
 
@@ -34,6 +36,9 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
     except HeadroomError as error:
         return CaseResult(case.id, case.engine or "pinned", (), {"case": f"{type(error).__name__}: {error}"}, False, mainline)
     sizes, remarks, unknown_ranges = predicted_sizes(prediction, logged)
+    if any(name.startswith(_IN_SYSTEM_MEMORY) for name in case.gpus):
+        logged, sizes, unknown_ranges = folded(logged), [_summed(sizes)], {}
+        remarks.append(f"{', '.join(case.gpus)} and the host draw on one memory, which of them holds a tensor goes by its type: summed")
     excluded = exclusions(case, logged, prediction) | unknown_ranges
     sum_only: tuple[Component, ...] = ("weights", "kv_cache", "recurrent_state") if len(case.gpus) > 1 else ()
     return CaseResult(
@@ -47,12 +52,20 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
     )
 
 
+def _summed(sizes: list[dict[Component, float]]) -> dict[Component, float]:
+    total: dict[Component, float] = {}
+    for device in sizes:
+        for component, size in device.items():
+            total[component] = total.get(component, 0.0) + size
+    return total
+
+
 def exclusions(case: LoadCase, logged: LoggedSizes, prediction: Prediction) -> dict[str, str]:
     """Components that cannot be compared, each with the log's line that makes it so."""
     out: dict[str, str] = {}
     if prediction.recipe is None and "weights" in logged.listed:
         out["weights"] = 'the log has neither "file type" nor "file size": which quantization it loaded is unknown'
-    unplanned = [name for name in case.gpus if backend_of(name) is None]
+    unplanned = [name for name in case.gpus if backend_of(name) is None and not name.startswith(_IN_SYSTEM_MEMORY)]
     if unplanned:
         reason = f'"{unplanned[0]} model buffer size": an accelerator whose supported types decide what stays on the host'
         out |= {"weights": reason, "compute": reason}

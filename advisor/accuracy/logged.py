@@ -87,3 +87,16 @@ def _add(device: LoggedDevice, component: Component, buffer: str, size_bytes: fl
         device.mapped = True
     device.sizes[component] = device.sizes.get(component, 0.0) + size_bytes
     device.rounding[component] = device.rounding.get(component, 0.0) + _PRINTED_HALF
+
+
+def folded(sizes: LoggedSizes) -> LoggedSizes:
+    """All devices as one, for accelerators that draw on the system's memory: repacked weights count, as nothing else holds them."""
+    one = LoggedDevice("one memory", "host")
+    for device in sizes.devices:
+        for component, size in device.sizes.items():
+            one.sizes[component] = one.sizes.get(component, 0.0) + size
+            one.rounding[component] = one.rounding.get(component, 0.0) + device.rounding[component]
+        if device.mapped:
+            one.sizes["weights"] = one.sizes.get("weights", 0.0) + device.repacked
+            one.rounding["weights"] = one.rounding.get("weights", 0.0) + _PRINTED_HALF
+    return LoggedSizes((one,), sizes.listed)
