@@ -23,6 +23,7 @@ _MOST_BYTES = 2**30
 _SHARE_OF_FREE = 8
 _CHUNK = 4 * MIB
 _ROUND_S = 10
+_LEAST_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,11 @@ def _buffer_bytes(cache: int | None, free_bytes: int) -> int:
 
 
 class _Lane:
-    """The two arrays of one thread, touched before the clock starts."""
+    """The two arrays of one thread. Both are written before the clock starts: `np.zeros` would leave that to the first copy."""
 
     def __init__(self, size: int) -> None:
         self.source = np.ones(size, dtype=np.uint8)
-        self.target = np.zeros(size, dtype=np.uint8)
+        self.target = np.full(size, 2, dtype=np.uint8)
 
     def copy(self) -> None:
         """Copies all, in chunks, so that numpy lets other threads run."""
@@ -116,10 +117,11 @@ def _rounds(lanes: list[_Lane], until: float, moved_bytes: int) -> list[float]:
 
     def work(lane: _Lane) -> None:
         try:
+            lane.copy()
             while not over.is_set():
                 start.wait(_ROUND_S)
                 lane.copy()
-                if time.monotonic() > until:
+                if time.monotonic() > until and len(rates) + 1 >= _LEAST_ROUNDS:
                     over.set()  # before the barrier, so that all lanes see it after the same round
                 end.wait(_ROUND_S)
         except threading.BrokenBarrierError:

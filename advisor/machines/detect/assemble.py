@@ -164,7 +164,8 @@ def _chosen(gpus: list[FoundGpu]) -> tuple[list[FoundGpu], Kind, list[str]]:
 def _completed(found: FoundGpu, library: Library) -> tuple[Gpu, dict[str, str]]:
     gpu, said = found.gpu, {"": found.via}
     if gpu.vendor == "apple" and gpu.cores is None:
-        return _of_any_size(gpu, library), said | {".bandwidth_gb_s": "the profiles of this chip, which agree"}
+        gpu = _of_any_size(gpu, library)
+        return gpu, said | ({".bandwidth_gb_s": "the profiles of this chip, which agree"} if gpu.bandwidth_gb_s else {})
     id_ = matched(gpu, library)
     if id_ is not None:
         known = library.get(id_).gpus[0]
