@@ -1,11 +1,12 @@
 """Tensor shapes of known models for tests, from tests/data/tensor_shapes.jsonl, and what is needed around them.
 
 A line there is one model: what quantization asks of its keys, and its tensors as [name, shape] or, with "%d" for the number of
-the block, [name, shape, blocks]. Shapes are those that llama.cpp's converter writes for the model's published configuration; they
-were checked against the sizes of published files (tests/data/gguf_sizes.jsonl).
+the block, [name, shape, blocks]. Shapes are those that llama.cpp's converter writes for the model's published configuration;
+they were checked against the sizes of published files (tests/data/gguf_sizes.jsonl).
 """
 
 import json
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,13 @@ def hyperparameters(model: str, **changes: int) -> Hyperparameters:
         nextn_predict_layers=row["nextn_predict_layers"],
         expert_count=row["expert_count"],
     )
+
+
+def keys_bytes(model: str) -> int:
+    """Bytes that the keys of a file of this model take, measured in one file of the same tokenizer."""
+    row = _models()[model]
+    tokens, architecture = row["vocab_size"], row["architecture"]
+    table = tomllib.loads((DATA / "tokenizer_sizes.toml").read_text("utf-8"))["tokenizer"]
+    own = [t for t in table if architecture in t.get("architectures", ())] or [t for t in table if "architectures" not in t]
+    nearest = min(own, key=lambda t: abs(t["tokens"] - tokens))
+    return int(nearest["bytes"] * tokens / nearest["tokens"])
