@@ -17,8 +17,8 @@ class Verdict:
     """What a plan comes to on a machine."""
 
     verdict: Word
-    """fits: with a margin. tight: without it, or only by closing programs or raising a limit. partial: some of it is not on the GPU.
-    no: something does not fit."""
+    """fits: with a margin. tight: without it, or only by closing programs or raising a limit. partial: some of it is not on the
+    GPU. no: something does not fit."""
     reasons: tuple[str, ...]
     """Sentences, the one that decided first."""
     headroom_bytes: int | None
@@ -28,8 +28,8 @@ class Verdict:
 def judge(plan: MemoryPlan, machine: MachineProfile) -> Verdict:
     """The verdict on `plan`.
 
-    A system memory of unknown size holds whatever lies in it, and the reasons say so; a GPU's memory of unknown size makes a plan
-    "tight" at best, never "fits".
+    A system memory of unknown size holds whatever lies in it, and the reasons say so; a GPU's memory of unknown size makes a
+    plan "tight" at best, never "fits".
     """
     found = [_judge_pool(pool, machine) for pool in plan.pools if pool.total_bytes]
     found += _judge_offload(plan)
@@ -46,23 +46,28 @@ def _judge_pool(pool: Pool, machine: MachineProfile) -> tuple[Word, str]:
             return "fits", f"{needs}, the size of which is not known."
         return "tight", f"{needs}, the size of which is not known; give --memory-gib."
     room = pool.capacity_bytes - (pool.in_use_bytes or 0)
-    left, kept = room - pool.total_bytes, reserve(pool, machine)
     needs += f", which has {format_size(room)}{' free' if pool.in_use_bytes else ''}"
-    if left < 0:
-        return "no", f"{needs}: {format_size(-left)} too little."
+    if room < pool.total_bytes:
+        return "no", f"{needs}: {format_size(pool.total_bytes - room)} too little."
     if pool.gpu_limit_bytes is not None and pool.gpu_total_bytes > pool.gpu_limit_bytes:
-        return _over_limit(pool, machine, left)
+        return _over_limit(pool, machine, room - pool.total_bytes)
+    return _judge_margins(pool, machine, needs, room - pool.total_bytes)
+
+
+def _judge_margins(pool: Pool, machine: MachineProfile, needs: str, left: int) -> tuple[Word, str]:
+    """Whether what a pool holds leaves enough free."""
+    kept = reserve(pool, machine)
     if left < kept:
         return "tight", (
-            f"{needs}: that leaves {format_size(left)} to the system and other programs, which usually hold {format_size(kept)}. "
-            "Close what is not needed."
+            f"{needs}: that leaves {format_size(left)} to the system and other programs, which usually hold "
+            f"{format_size(kept)}. Close what is not needed."
         )
     if left < margin(pool, machine):
         return "tight", f"{needs}: {format_size(left - kept)} to spare is less than a safe margin."
     if pool.gpu_limit_bytes is not None and pool.gpu_limit_bytes - pool.gpu_total_bytes < gpu_margin(pool):
         return "tight", (
             f"The GPU needs {format_size(pool.gpu_total_bytes)} of the {format_size(pool.gpu_limit_bytes)} that it may take, "
-            "which is less than a safe margin."
+            "which leaves less than a safe margin."
         )
     return "fits", f"{needs}: {format_size(left)} to spare."
 

@@ -9,9 +9,9 @@ from advisor.errors import QuestionError
 PINNED_BUILD = "2026-10-15"
 """The engine that plans are made for: commit 0c1e57098 of llama.cpp, of October 2026, as llama-cpp-python 0.3.36 carries it."""
 
-# A build's number counts the commits of llama.cpp's main branch, so numbers between two rows lie on the line between their dates.
-# Sources: "log" is the day of a public load log or benchmark that printed the number on the day it was built or within a few days
-# of it; "PR" is a pull request of another project that took this build in when it was new.
+# A build's number counts the commits of llama.cpp's main branch, so numbers between two rows lie on the line between their
+# dates. Sources: "log" is a public load log that printed the number on the day it was built or within a few days of it; "PR" is
+# a pull request of another project that took this build in when it was new.
 BUILD_DATES: tuple[tuple[int, date, str], ...] = (
     (2527, date(2024, 3, 25), "PR ollama/ollama#3348"),
     (2859, date(2024, 5, 12), "PR msys2/MINGW-packages#20876"),
@@ -45,7 +45,8 @@ _FIRST_COUNTED = 1000
 
 
 def build_date(build: str | None) -> date:
-    """The day whose engine `build` means: "b6060", "6060", "8179 (ecbcb7ea9) with ...", "2025-12-01", or None for the pinned one.
+    """The day whose engine `build` means: "b6060", "6060", "8179 (ecbcb7ea9) with ...", "2025-12-01", or None for the
+    pinned one.
 
     Raises QuestionError for anything else, and for numbers that count no commits ("1 (ebbf544)").
     """

@@ -41,7 +41,8 @@ class CacheBytes:
     """Recurrent and compressor state, which does not grow with the context."""
 
     def by_device(self, placement: Placement) -> tuple[Bytes, Bytes]:
-        """(KV cache, recurrent state) by device, the host last: a block's cache lies with the block (src/llama-kv-cache.cpp:213-218)."""
+        """(KV cache, recurrent state) by device, the host last: a block's cache lies with the block
+        (src/llama-kv-cache.cpp:213-218)."""
         member = np.asarray(placement.blocks)[:, None] == np.arange(placement.device_count)
         return self.kv @ member.astype(np.int64), self.state @ member.astype(np.int64)
 
@@ -121,7 +122,8 @@ def _unquantized(kind: CacheType) -> CacheType:
 
 
 def _indexer_rows(hp: Hyperparameters, settings: RunSettings) -> Bytes:
-    """Bytes of one token's indexer key by block: one head, and V too where the model is not MLA (src/llama-kv-cache-msa.cpp:38-49)."""
+    """Bytes of one token's indexer key by block: one head, and V too where the model is not MLA
+    (src/llama-kv-cache-msa.cpp:38-49)."""
     rows = np.zeros(hp.block_count, dtype=np.int64)
     if not any(hp.caches_indexer_keys):
         return rows

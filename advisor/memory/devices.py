@@ -44,9 +44,9 @@ def devices_of(machine: MachineProfile | None, gpus: int) -> tuple[Device, ...]:
         return (*cards, Device("Host", "host", None, RAM, None, None))
     memory, shared = machine.memory, machine.kind == "unified"
     host = Device("Host", "host", None, UNIFIED if shared else RAM, memory.capacity_bytes, memory.in_use_bytes)
-    cards = () if machine.kind == "cpu" else machine.gpus
-    found = []
-    for index, gpu in enumerate(cards):
+    profiles = () if machine.kind == "cpu" else machine.gpus
+    found: list[Device] = []
+    for index, gpu in enumerate(profiles):
         if shared:
             found.append(
                 Device(

@@ -1,8 +1,8 @@
 """`--gpu-layers auto`: how many layers go to each GPU.
 
-`fit` follows llama.cpp's common/fit.cpp (llama-server, llama-cli, and Ollama, which runs llama-server); `most_layers` is for runtimes
-with a plain rule. Left out of the first: the last step, which moves a part of one more block's experts to a GPU (fit.cpp:811-863),
-so that a plan may leave up to one block's experts more on the host than the engine does.
+`fit` follows llama.cpp's common/fit.cpp (llama-server, llama-cli, and Ollama, which runs llama-server); `most_layers` is for
+runtimes with a plain rule. Left out of the first: the last step, which moves a part of one more block's experts to a GPU
+(fit.cpp:811-863), so that a plan may leave up to one block's experts more on the host than the engine does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,8 @@ def fits(layout: Layout, placement: Placement, limits: Sequence[int]) -> bool:
 
 
 def fit(layout: Layout, devices: Sequence[Device], extra: Extra) -> Placement:
-    """The placement that common/fit.cpp arrives at. A split or experts that the user has set stop it, and all layers are offloaded."""
+    """The placement that common/fit.cpp arrives at. A split or experts set by the user stop it: all layers
+    are offloaded."""
     settings = layout.settings
     limits = targets(devices, extra)
     full = _place_all(layout, devices)
@@ -82,7 +83,8 @@ def most_layers(layout: Layout, devices: Sequence[Device], extra: Extra) -> Plac
 
 
 def lowered_context(layout: Layout, devices: Sequence[Device], extra: Extra) -> int:
-    """The context that fit.cpp lowers to where the model does not fit as it is and the context was not asked for (fit.cpp:374-428)."""
+    """The context that fit.cpp lowers to where the model does not fit as it is and the context was not asked for
+    (fit.cpp:374-428)."""
     settings, rules = layout.settings, layout.rules
     limits = targets(devices, extra)
     full = _place_all(layout, devices)

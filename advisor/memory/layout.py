@@ -65,9 +65,10 @@ class Layout:
 
     @property
     def output_bytes(self) -> int:
-        """The output buffer, on the host: one row of logits a slot (llama_context::output_reserve, src/llama-context.cpp:2116-2174).
+        """The output buffer, on the host: one row of logits a slot (output_reserve, src/llama-context.cpp:2116-2174).
 
-        Ollama's own runner asked for embeddings too (ollama llama/llama.go at v0.12.6, `params.embeddings`): a row of those each.
+        Ollama's own runner asked for embeddings too (ollama llama/llama.go at v0.12.6, `params.embeddings`): a row of those
+        each.
         """
         hp = self.model.hyperparameters
         runner = self.settings.runtime == "ollama" and self.rules.date < OLLAMA_RUNS_SERVER
@@ -75,4 +76,4 @@ class Layout:
 
     def shared_pages(self, placement: Placement) -> int:
         """Bytes of the file that the host and a GPU of a unified memory have both mapped: a tied embedding."""
-        return tied_copy_bytes(self.model.weight_table, placement)
+        return tied_copy_bytes(self.model.weight_table, placement, self.model.hyperparameters)

@@ -14,8 +14,8 @@ allocators round up (CUDA to 2 MiB a buffer) and a desktop takes some hundred Mi
 
 
 def margin(pool: Pool, machine: MachineProfile) -> int:
-    """Bytes of `pool` that must stay free: 3 % of it, at least 512 MiB (256 where what is in use was measured), and what the system
-    keeps for itself where nobody has measured that."""
+    """Bytes of `pool` that must stay free: 3 % of it, at least 512 MiB (256 where what is in use was measured), and what the
+    system keeps for itself where nobody has measured that."""
     share = int((pool.capacity_bytes or 0) * MARGIN_SHARE)
     least = LEAST_MARGIN_BYTES if pool.in_use_bytes is None else LEAST_MARGIN_IN_USE_KNOWN_BYTES
     return max(share, least) + reserve(pool, machine)

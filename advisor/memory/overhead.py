@@ -12,19 +12,19 @@ GPU_OVERHEAD_BYTES: dict[Backend, int] = {
 }
 """Context, kernels and the driver's own tables on each GPU that takes part.
 
-CUDA: 451 and 456 MiB "unaccounted" on each of three RTX 4090 (https://github.com/ggml-org/llama.cpp/pull/15860), 164 MiB on an
-RTX 4060 Ti (load log of 2026-04-15); the largest, rounded up. ROCm, Vulkan and SYCL: no log separates it from the display, so CUDA's
-stands for them. Metal: llama.cpp's own table says 0 on an M4 and an M5 Pro (logs of 2026-04-08 and 2026-05-20), which leaves out
-compiled pipelines and command buffers; 128 MiB is our allowance.
+CUDA: 451 and 456 MiB "unaccounted" on each of three RTX 4090 (https://github.com/ggml-org/llama.cpp/pull/15860), 164 MiB on
+an RTX 4060 Ti (load log of 2026-04-15); the largest, rounded up. ROCm, Vulkan and SYCL: no log separates it from the display,
+so CUDA's stands for them. Metal: llama.cpp's own table says 0 on an M4 and an M5 Pro (logs of 2026-04-08 and 2026-05-20), which
+leaves out compiled pipelines and command buffers; 128 MiB is our allowance.
 """
 
 PROGRAM_BYTES = 64 * MIB
-"""The program itself on the host: code, threads, HTTP server, graph metadata. Measured: 22 MiB for an empty llama.cpp process of
-build 0c1e57098, and 50-57 MiB at the peak of planning an 8B; rounded up."""
+"""The program itself on the host: code, threads, HTTP server, graph metadata. Measured with build 0c1e57098: 22 MiB for an
+empty process, 50-57 MiB at the peak of planning an 8B; rounded up."""
 
 VOCABULARY_BYTES_PER_TOKEN = 450
-"""Measured with build 0c1e57098, vocab_only, by anonymous memory before and after: 424 bytes a token for Llama 3 (128,256 tokens),
-383 for Gemma 4 (262,144), 327 for Command R (256,000), 152 for Llama 2 (32,000)."""
+"""Measured with build 0c1e57098, vocab_only, by anonymous memory before and after: 424 bytes a token for Llama 3 (128,256
+tokens), 383 for Gemma 4 (262,144), 327 for Command R (256,000), 152 for Llama 2 (32,000)."""
 
 
 def gpu_overhead(backend: Backend | None) -> int:

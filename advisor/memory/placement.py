@@ -45,7 +45,8 @@ class Placement:
 
     @property
     def pipelined(self) -> bool:
-        """True where llama.cpp runs several GPUs as a pipeline, with copies of the graph's inputs (src/llama-context.cpp:407-435)."""
+        """True where llama.cpp runs several GPUs as a pipeline, with copies of the graph's inputs
+        (src/llama-context.cpp:407-435)."""
         return self.gpus > 1 and self.complete and not any(self.experts_on_host)
 
     def experts(self, block: int) -> int:
@@ -64,8 +65,9 @@ def place(
 ) -> Placement:
     """The placement of `gpu_layers` layers (None: all) over `gpus` GPUs, as src/llama-model.cpp:1557-1614 does it.
 
-    `split` gives each GPU's share, in any unit (None: equal shares; llama.cpp takes free memory). `experts_on_host` is a flag for
-    each block, or N for the experts of the first N blocks (--n-cpu-moe). Blocks that are left over go to the host, first ones first.
+    `split` gives each GPU's share, in any unit (None: equal shares; llama.cpp takes free memory). `experts_on_host` is a flag
+    for each block, or N for the experts of the first N blocks (--n-cpu-moe). Blocks that are left over go to the host, first
+    ones first.
     """
     count = hp.block_count
     asked = count + 1 if gpu_layers is None else min(gpu_layers, count + 1)

@@ -162,7 +162,7 @@ def _rows(layout: Layout, placement: Placement, devices: Sequence[Device], besid
 
 
 def _pools(rows: Sequence[DevicePlan], devices: Sequence[Device], layout: Layout, placement: Placement) -> tuple[Pool, ...]:
-    """One pool for each memory. Metal maps the file's pages themselves, so a tied embedding that host and GPU use counts once."""
+    """One pool for each memory. Metal maps the file's pages, so a tied embedding that host and GPU use counts once."""
     pools = []
     for name in dict.fromkeys(device.pool for device in devices):
         members = [(row, device) for row, device in zip(rows, devices, strict=True) if device.pool == name]
@@ -199,7 +199,8 @@ def _assumptions(layout: Layout, placement: Placement, devices: Sequence[Device]
     said = []
     if hp.context_length is not None and settings.context > hp.context_length * (1 if settings.unified_kv else settings.slots):
         said.append(
-            f"The context of {settings.context:,} tokens is longer than the {hp.context_length:,} that the model was trained for."
+            f"The context of {settings.context:,} tokens is longer than the {hp.context_length:,} that the model was "
+            "trained for."
         )
     if settings.context < asked.context:
         said.append(f"The context was lowered from {asked.context:,} to {settings.context:,} tokens to fit the GPU's memory.")

@@ -1,4 +1,4 @@
-"""What each runtime does when it is not told otherwise: `resolve` fills in every setting and refuses what the engine refuses."""
+"""What each runtime does when not told otherwise: `resolve` fills in every setting and refuses what the engine refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ PRESETS: dict[Runtime, Preset] = {
     "llama-server": Preset(
         "llama-server",
         _VENDORED,
-        "common/common.h:453-457,574-575; tools/server/server.cpp:156-161 (4 slots, unified); tools/server/server-context.cpp:42-53",
+        "common/common.h:453-457,574-575; tools/server/server.cpp:156-161 (4 slots, unified); "
+        "tools/server/server-context.cpp:42-53 (logits for slots)",
         batch=2048,
         ubatch=512,
         slots=4,
@@ -91,8 +92,8 @@ PRESETS: dict[Runtime, Preset] = {
     "lm-studio": Preset(
         "lm-studio",
         "LM Studio 0.4 (January 2026)",
-        "https://lmstudio.ai/docs/app/advanced/parallel-requests (4 predictions at a time); batch 512 and the full-size window cache "
-        "as its load logs print them (https://github.com/qualcomm/GenieX/pull/1346)",
+        "https://lmstudio.ai/docs/app/advanced/parallel-requests (4 predictions at a time); batch 512 and the full-size window "
+        "cache as its load logs print them (https://github.com/qualcomm/GenieX/pull/1346)",
         batch=512,
         ubatch=512,
         slots=4,
@@ -156,7 +157,7 @@ def resolve(
     settings = RunSettings(
         runtime=runtime,
         build=rules.build,
-        context=effective_context(asked, slots, unified, rules),
+        context=effective_context(asked, rules, slots=slots, unified=unified),
         slots=slots,
         unified_kv=unified,
         batch=batch,
@@ -175,7 +176,7 @@ def resolve(
     return settings
 
 
-def effective_context(context: int, slots: int, unified: bool, rules: EngineRules) -> int:
+def effective_context(context: int, rules: EngineRules, *, slots: int, unified: bool) -> int:
     """Tokens that the engine makes room for where `context` is asked: rounded up to 256, for each slot where split.
 
     src/llama-context.cpp:289-307; builds before November 2025 take the number as it is.

@@ -119,7 +119,7 @@ class EngineRules:
     rotated_cache: bool
     dequantized_cache: bool
 
-    def cell_step(self, flash_attention: bool) -> int:
+    def cell_step(self, flash_attention: bool) -> int:  # noqa: FBT001 (the question itself)
         """Cells of a cache come in multiples of this."""
         if self.cell_padding == "attention":
             return 256 if flash_attention else 32

@@ -7,6 +7,22 @@ from advisor.memory.placement import Placement
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.weight_table import WeightTable
 
+WITHOUT_OUTPUT = frozenset(
+    {
+        "bert",
+        "bitnet",
+        "eurobert",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+    }
+)
+"""Architectures that load no output matrix of their own, not even a copy of the token embedding (no LLM_TENSOR_OUTPUT and no
+TENSOR_DUPLICATED in their file of src/models/): encoders, and BitNet, which multiplies by the embedding where it lies."""
+
 
 def loaded_blocks(hp: Hyperparameters, *, nextn: bool = False) -> NDArray[np.bool_]:
     """Which blocks of the file are loaded: blocks for multi-token prediction only where drafting with them is asked for.
@@ -26,8 +42,9 @@ def weights_by_device(
     """Bytes of weights on each device, the host last.
 
     The input layer is always the host's (src/llama-model.cpp:1603-1605). A tied embedding is on the output layer's GPU a second
-    time (src/llama-model-loader.cpp, TENSOR_DUPLICATED). The host's figure is what its tensors take, not the range of the mapped
-    file between the first and the last of them, which load logs print as CPU_Mapped.
+    time (src/llama-model-loader.cpp, TENSOR_DUPLICATED); on the host both are the same pages of the mapped file. The host's
+    figure is what its tensors take, not the range of the file between the first and the last of them, which load logs print as
+    CPU_Mapped.
     """
     by_device = np.zeros(placement.device_count, dtype=np.int64)
     loaded = loaded_blocks(hp, nextn=nextn)
@@ -41,11 +58,11 @@ def weights_by_device(
     if table.output_bytes is not None:
         by_device[placement.output] += table.output_bytes
     else:
-        by_device[placement.output] += tied_copy_bytes(table, placement)
+        by_device[placement.output] += tied_copy_bytes(table, placement, hp)
     return by_device
 
 
-def tied_copy_bytes(table: WeightTable, placement: Placement) -> int:
+def tied_copy_bytes(table: WeightTable, placement: Placement, hp: Hyperparameters) -> int:
     """Bytes of the token embedding's second copy on the output layer's GPU; 0 where there is none."""
-    tied = table.output_bytes is None and placement.output != placement.host
+    tied = table.output_bytes is None and placement.output != placement.host and hp.architecture not in WITHOUT_OUTPUT
     return table.token_embedding_bytes if tied else 0
