@@ -12,6 +12,9 @@ from advisor.memory.compute_graph import IN_PLACE, Node, Size
 from advisor.memory.compute_schedule import Step
 
 
+_ENDLESS = 1 << 62
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """`take` memory for a tensor or `free` it. Operations in place keep the tensor of what they overwrite."""
@@ -119,54 +122,51 @@ def lifetimes(leaves: Iterable[Node], steps: Sequence[Step], devices: int) -> tu
 
 def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tuple[int, str]:
     """Most bytes in use at once, and the stage that asked for them. `cells` says how many cells each cache has."""
-    free: list[list[int]] = []  # [offset, size], by offset; what lies beyond `top` is free too
+    free = [[0, _ENDLESS]]  # [offset, size] by offset; the last one is what lies beyond all that was ever used
     held: dict[int, tuple[int, int]] = {}
-    top = highest = 0
+    highest = 0
     decided = ""
     mask = alignment - 1
     for event in events:
-        if event.action == "take":
-            size = (event.size[0] + event.size[1] * cells.get(event.size[2], 0) + mask) & ~mask
-            if not size:
-                continue
-            best, best_size = -1, 1 << 62
-            for index, (_, room) in enumerate(free):
-                if size <= room <= best_size:
-                    best, best_size = index, room
-            if best >= 0:
-                block = free[best]
-                held[event.tensor] = (block[0], size)
-                if block[1] == size:
-                    del free[best]
-                else:
-                    block[0] += size
-                    block[1] -= size
-            else:
-                held[event.tensor] = (top, size)
-                top += size
-                if top > highest:
-                    highest, decided = top, event.stage
+        if event.action == "free":
+            _give_back(free, *held.pop(event.tensor))
             continue
-        if event.tensor in held:
-            top = _give_back(free, *held.pop(event.tensor), top)
+        constant, per_cell, cache = event.size
+        size = (constant + per_cell * cells.get(cache, 0) + mask) & ~mask
+        best, best_size = len(free) - 1, _ENDLESS
+        for index in range(len(free) - 1):
+            room = free[index][1]
+            if size <= room <= best_size:
+                best, best_size = index, room
+        block = free[best]
+        offset = block[0]
+        held[event.tensor] = (offset, size)
+        block[0] += size
+        block[1] -= size
+        if not block[1]:
+            del free[best]
+        if offset + size > highest:
+            highest, decided = offset + size, event.stage
     return highest, decided
 
 
-def _give_back(free: list[list[int]], offset: int, size: int, top: int) -> int:
-    """Return a block to the free list; the new end of what is in use."""
+def _give_back(free: list[list[int]], offset: int, size: int) -> None:
+    """ggml_dyn_tallocr_free_bytes: one merge on each side at most, and empty blocks stay in the list, as in the engine."""
+    for index, block in enumerate(free):
+        if block[0] + block[1] == offset:
+            block[1] += size
+            if index + 1 < len(free) and block[0] + block[1] == free[index + 1][0]:
+                block[1] += free[index + 1][1]
+                del free[index + 1]
+            return
+        if offset + size == block[0]:
+            block[0] = offset
+            block[1] += size
+            if index and free[index - 1][0] + free[index - 1][1] == offset:
+                free[index - 1][1] += block[1]
+                del free[index]
+            return
     index = 0
     while index < len(free) and free[index][0] < offset:
         index += 1
-    if index and free[index - 1][0] + free[index - 1][1] == offset:
-        index -= 1
-        free[index][1] += size
-    else:
-        free.insert(index, [offset, size])
-    block = free[index]
-    if index + 1 < len(free) and block[0] + block[1] == free[index + 1][0]:
-        block[1] += free[index + 1][1]
-        del free[index + 1]
-    if block[0] + block[1] == top:
-        del free[index]
-        return block[0]
-    return top
+    free.insert(index, [offset, size])

@@ -23,6 +23,8 @@ class Block:
     kv_heads: int
     key_length: int
     value_length: int
+    rotates: bool
+    """True where it has rotary embedding."""
     weights: tuple[tuple[str, tuple[int, ...], int], ...]
     """(name without "blk.N.", shape, bytes). Bytes are 0 where the weight is never copied between devices."""
 
@@ -45,6 +47,7 @@ class Block:
                 self.kv_heads,
                 self.key_length,
                 self.value_length,
+                self.rotates,
                 self.weights,
             )
         )
@@ -185,7 +188,7 @@ class BlockBuilder:
 
     def rotate(self, block: Block, x: Node) -> Node:
         """Rotary position embedding, scaled by the model's factors where it has them."""
-        if self.shape.architecture in WITHOUT_ROPE:
+        if not block.rotates:
             return x
         factors = [self.weight(block, name, -1) for name in ROPE_FACTORS if name in block.named][:1]
         return self.graph.op("rope", x.shape, x, self.positions(), *factors)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, Block, GraphShape
+from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
 from advisor.memory.compute_model import Ends
 from advisor.memory.placement import Placement
 from advisor.memory.rules import EngineRules
@@ -189,15 +189,30 @@ def _blocks(hp: Hyperparameters, weights: Sequence[Weights], others: Weights, pl
                 kv_heads=hp.head_count_kv[index],
                 key_length=hp.key_length[index],
                 value_length=hp.value_length[index],
+                rotates=_rotates(hp, index),
                 weights=(*named, *factors),
             )
         )
     return blocks
 
 
+def _rotates(hp: Hyperparameters, index: int) -> bool:
+    """True where a block has rotary embedding (`use_rope` in src/models/)."""
+    if hp.architecture in WITHOUT_ROPE:
+        return False
+    if hp.architecture in ("llama4", "smollm3"):
+        return (index + 1) % 4 != 0
+    if hp.architecture in ("cohere2", "cohere2moe", "exaone4", "exaone-moe") and hp.sliding_window:
+        return hp.attention[index] is not Attention.FULL
+    return True
+
+
 def representative(blocks: Sequence[Block], often: int = 2) -> list[Block]:
-    """The blocks that the layout is repeated for. Like blocks reuse the memory of those before, so two of a kind are enough,
-    with those around a change of device and the last ones, where the graph differs."""
+    """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
+    those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
+    memory falls apart into ever other pieces, so all blocks are needed."""
+    if any(block.recurrent for block in blocks):
+        return list(blocks)
     kept: list[Block] = []
     seen: dict[Block, int] = {}
     last = len(blocks) - 1

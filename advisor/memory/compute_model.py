@@ -28,6 +28,11 @@ class Ends:
     """Whether embeddings are scaled, by build_inp_embd itself or after it."""
 
 
+RESIDUAL_FIRST = frozenset({"phi3", "phimoe"})
+"""Architectures that add the feed-forward network's result to the residual and not the other way round: the sum takes the
+residual's place in memory."""
+
+
 def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     """The graph that the engine reserves memory for (llama_context::graph_reserve)."""
     b = BlockBuilder(shape)
@@ -93,14 +98,16 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
         if parallel:
             normed = _pick(b, rows, normed)
     if parallel:
-        return g.binary("add", g.binary("add", mixture(b, block, index, normed), x), out)
+        narrow = mixture(b, block, index, normed)
+        first, last = (x, out) if b.shape.architecture.startswith(("command-r", "cohere")) else (narrow, x)
+        return g.binary("add", g.binary("add", narrow if last is out else out, first), last)
     before_ffn = "post_attention_norm" if not ({"ffn_norm.weight", "post_ffw_norm.weight"} & names.keys()) else "ffn_norm"
     if before_ffn == "ffn_norm":
         out = b.norm(block, index, out, "post_attention_norm")
     middle = _add(b, out, x)
     out = mixture(b, block, index, b.norm(block, index, middle, before_ffn))
     out = b.norm(block, index, out, "post_ffw_norm")
-    return _add(b, out, middle)
+    return g.binary("add", middle, out) if b.shape.architecture in RESIDUAL_FIRST else _add(b, out, middle)
 
 
 def _add(b: BlockBuilder, out: Node, x: Node) -> Node:

@@ -101,8 +101,12 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     z = g.view(mixed, head, count, tokens, sequences)
     convolved = _convolved(b, block, index, mixed, channels, shape.conv_kernel, "ssm_conv1d.weight")
     convolved = g.unary(b.biased(block, index, convolved, "ssm_conv1d"))
-    inner = g.view(convolved, head, count, tokens, sequences)
-    group = g.view(convolved, shape.state, shape.groups, tokens, sequences)
+    rows = channels * (shape.tokens - 1)
+    inner = g.view(convolved, head, count, tokens, sequences, span=4 * (rows + shape.inner))
+    group = [
+        g.view(convolved, shape.state, shape.groups, tokens, sequences, span=4 * (rows + shape.groups * shape.state))
+        for _ in range(2)
+    ]
     steps = g.binary("add", g.cont(g.view(mixed, count, tokens, sequences)), b.weight(block, "ssm_dt.bias", index))
     size = shape.tokens * shape.inner + shape.state * shape.inner * sequences
     decay = b.weight(block, "ssm_a", index)
@@ -110,7 +114,7 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
         b,
         block,
         shape.state * shape.inner,
-        lambda states, rows: g.op("ssm_scan", (size,), states, inner, steps, decay, group, group, rows),
+        lambda states, rows: g.op("ssm_scan", (size,), states, inner, steps, decay, *group, rows),
     )
     g.expand(g.store(cache, g.view(scanned, shape.state * shape.inner, sequences)))
     direct = g.binary("mul", inner, b.weight(block, "ssm_d", index))
