@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from advisor import __version__
 from advisor.errors import HeadroomError, QuestionError
@@ -153,16 +153,24 @@ def main() -> None:
     """Run the command; every error becomes one line and an exit code."""
     try:
         app(standalone_mode=False, prog_name="advisor")
-    except click.exceptions.NoArgsIsHelpError as error:
-        _print(error.format_message())
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except click.Abort:
+    except typer.Abort:
         _fail("stopped", 130)
+    except TyperException as error:
+        # Without a word after `advisor` the message is the help.
+        if len(sys.argv) == 1:
+            _print(str(error))
+        else:
+            _fail(_usage_message(error), 2)
     except HeadroomError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _usage_message(error: TyperException) -> str:
+    """What typer would print: its own messages name the option, which `str` leaves out."""
+    formatted = getattr(error, "format_message", None)
+    return str(formatted()) if formatted is not None else str(error)
 
 
 def _fail(message: str, code: int) -> None:
