@@ -24,6 +24,7 @@ MACHINES = [
     ("dgx-spark", "unified", "NVIDIA GB10", 1, None, 273.0, 124610, None),
     ("radeon-6800-with-raphael", "discrete", "AMD Radeon RX 6800/6800 XT / 6900 XT", 1, 16368, None, 64299, None),
     ("radeon-7900-xt-smi", "discrete", "AMD Radeon RX 7900 XT", 1, 20464, 800.0, 64299, None),
+    ("amd-smi-r9700", "discrete", "AMD Radeon AI PRO R9700", 1, 32624, 644.6, 64299, None),
     ("radeon-7900-xtx-sysfs", "discrete", "AMD Radeon RX 7900 XTX", 1, 24560, 960.0, 64299, None),
     ("strix-halo", "unified", "AMD Radeon 8060S", 1, None, 256.0, 127917, 63958),
     ("strix-halo-carved", "discrete", "AMD Radeon 8060S", 1, 98304, 256.0, 31746, None),
@@ -155,7 +156,7 @@ def test_fast_detection_starts_no_program_but_sysctl_and_the_registry() -> None:
     for path in FOLDER.glob("*.toml"):
         system = recorded(path.stem)
         detect_fast(system=system)
-        started = {"nvidia-smi", "rocm-smi", "system_profiler", "/usr/lib/wsl/lib/nvidia-smi"} & set(system.asked)
+        started = {"nvidia-smi", "amd-smi", "rocm-smi", "system_profiler", "/usr/lib/wsl/lib/nvidia-smi"} & set(system.asked)
         assert started == set(), path.stem
 
 
@@ -174,6 +175,11 @@ def test_every_value_of_a_gpu_has_a_source() -> None:
         ("nvidia-smi", "No devices were found"),
         ("nvidia-smi", "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."),
         ("nvidia-smi", ",,,,,,"),
+        ("amd-smi", "not json"),
+        ("amd-smi", "null"),
+        ("amd-smi", "[1, 2]"),
+        ("amd-smi", '[{"gpu": 0, "asic": "N/A", "vram": "N/A"}]'),
+        ("amd-smi", '{"gpu_data": [{"asic": {}, "vram": {"size": {"value": "N/A", "unit": "MB"}}}]}'),
         ("rocm-smi", "not json"),
         ("rocm-smi", "{"),
         ("rocm-smi", '{"card0": []}'),

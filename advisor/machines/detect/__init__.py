@@ -7,7 +7,7 @@ whatever hangs. Nothing is written and nothing is sent.
 import time
 from dataclasses import dataclass
 
-from advisor.machines.detect import amd, apple, boards, host, intel, nvidia, pci, windows
+from advisor.machines.detect import amd, amd_tools, apple, boards, host, intel, nvidia, pci, windows
 from advisor.machines.detect.assemble import assemble, in_one_line
 from advisor.machines.detect.probe import Finding, Outcome, Part, ProbeError
 from advisor.machines.detect.race import Probe, Race
@@ -31,7 +31,8 @@ _LINUX = (
     Probe("Intel kernel files", intel.from_sysfs),
     Probe("PCI bus", pci.without_driver),
     Probe("nvidia-smi", nvidia.from_smi, fast=False),
-    Probe("rocm-smi", amd.from_rocm_smi, fast=False),
+    Probe("amd-smi", amd_tools.from_amd_smi, fast=False),
+    Probe("rocm-smi", amd_tools.from_rocm_smi, fast=False),
 )
 _MAC = (
     Probe("sysctl", apple.from_sysctl),
@@ -45,7 +46,9 @@ _WINDOWS = (
 )
 _BY_PLATFORM = {"Linux": _LINUX, "Darwin": _MAC, "Windows": _WINDOWS}
 _THIS_MACHINE = System()
-_STANDS_IN = {"nvidia-smi": "NVML", "rocm-smi": "AMD kernel files"}
+_QUIET = frozenset({"mlx", "amd-smi", "rocm-smi"})
+"""Probes whose failure says nothing about the machine."""
+_STANDS_IN = {"nvidia-smi": "NVML", "amd-smi": "AMD kernel files", "rocm-smi": "AMD kernel files"}
 """Probes that are only needed where another found no GPU."""
 
 
@@ -100,11 +103,7 @@ def _detection(race: Race, probes: tuple[Probe, ...], began: float, *, asked_all
     inorder = [answers[probe.source] for probe in probes if probe.source in answers]
     parts = [(outcome.source, outcome.part) for outcome in inorder if outcome.part is not None]
     profile = assemble(parts, library())
-    failed = [
-        f"{outcome.source}: {outcome.error}."
-        for outcome in inorder
-        if outcome.error and outcome.source not in ("mlx", "rocm-smi")
-    ]
+    failed = [f"{outcome.source}: {outcome.error}." for outcome in inorder if outcome.error and outcome.source not in _QUIET]
     profile = profile.model_copy(update={"notes": (*profile.notes, *failed)})
     findings = tuple(finding for outcome in inorder for finding in outcome.findings())
     complete = asked_all and all(outcome.error is None for outcome in inorder)

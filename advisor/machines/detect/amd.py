@@ -1,19 +1,15 @@
-"""AMD GPUs: from the kernel's files (`/sys/class/drm`), and their names and sizes from `rocm-smi` where those do not say."""
+"""AMD GPUs from the kernel's files (`/sys/class/drm`)."""
 
-import json
-from typing import Any
-
-from advisor.machines.detect.probe import FoundGpu, Part, ProbeError
+from advisor.machines.detect.probe import FoundGpu, Part
 from advisor.machines.detect.system import System
 from advisor.machines.profile import Gpu
 from advisor.units import format_size
 
 VENDOR = "0x1002"
-ROCM_COMMAND = ("rocm-smi", "--showproductname", "--showmeminfo", "vram", "--showdriverversion", "--json")
 _PAGE = 4096
 _NAME_FILES = ("/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids")
 # Integrated GPUs by PCI device id (pci-ids.ucw.cz, vendor 1002) with their marketing names where libdrm has none
-_INTEGRATED: dict[int, str] = {
+INTEGRATED: dict[int, str] = {
     0x1586: "AMD Radeon 8060S",
     0x150E: "AMD Radeon 890M",
     0x1114: "AMD Radeon 860M",
@@ -42,12 +38,12 @@ def from_sysfs(system: System) -> Part | None:
     found, facts = [], []
     for folder in _cards(system):
         device = int(system.read(f"{folder}/device") or "0", 16)
-        vram = _number(system.read(f"{folder}/mem_info_vram_total"))
-        gtt = _number(system.read(f"{folder}/mem_info_gtt_total"))
+        vram = number(system.read(f"{folder}/mem_info_vram_total"))
+        gtt = number(system.read(f"{folder}/mem_info_gtt_total"))
         if vram is None:
             continue
         name = _name(system, folder, device)
-        integrated = device in _INTEGRATED and (gtt or 0) >= vram
+        integrated = device in INTEGRATED and (gtt or 0) >= vram
         facts.append((name, f"{format_size(vram)} of its own, {format_size(gtt)} shared (GTT)"))
         if device in SMALL:
             facts.append((name, "left out: it only shows the picture"))
@@ -62,7 +58,7 @@ def _cards(system: System) -> list[str]:
 
 
 def _found(system: System, folder: str, name: str, vram: int, gtt: int | None, *, integrated: bool) -> FoundGpu:
-    used = _number(system.read(f"{folder}/mem_info_vram_used"))
+    used = number(system.read(f"{folder}/mem_info_vram_used"))
     gpu = Gpu(
         name=name,
         vendor="amd",
@@ -80,7 +76,7 @@ def _limit(system: System, gtt: int | None) -> int | None:
 
     ROCm/legacy-rocm-build#6004: 128 GiB of GTT, 62.47 GiB for HIP.
     """
-    pages = _number(system.read("/sys/module/ttm/parameters/pages_limit"))
+    pages = number(system.read("/sys/module/ttm/parameters/pages_limit"))
     return min(gtt, pages * _PAGE) if gtt is not None and pages else gtt
 
 
@@ -93,9 +89,9 @@ def _name(system: System, folder: str, device: int) -> str:
     for path in _NAME_FILES:
         for line in (system.read(path) or "").splitlines():
             cells = [cell.strip() for cell in line.split(",", 2)]
-            if len(cells) == 3 and _hex(cells[0]) == device and _hex(cells[1]) == revision:
+            if len(cells) == 3 and hexadecimal(cells[0]) == device and hexadecimal(cells[1]) == revision:
                 return cells[2] if cells[2].startswith("AMD") else f"AMD {cells[2]}"
-    return _INTEGRATED.get(device, f"AMD GPU {device:04x}")
+    return INTEGRATED.get(device, f"AMD GPU {device:04x}")
 
 
 def _link(system: System, folder: str) -> str | None:
@@ -104,47 +100,13 @@ def _link(system: System, folder: str) -> str | None:
     return f"PCIe {generation}.0 x{width}" if generation and width else None
 
 
-def from_rocm_smi(system: System) -> Part | None:
-    """What `rocm-smi` prints, for systems whose kernel files are hidden (containers)."""
-    text = system.run(ROCM_COMMAND)
-    if text is None:
-        return None
-    try:
-        answer = json.loads(text[text.index("{") :])
-    except ValueError:
-        raise ProbeError("rocm-smi printed something that is not JSON") from None
-    cards = [(key, value) for key, value in answer.items() if key.startswith("card") and isinstance(value, dict)]
-    found = [gpu for _, card in cards if (gpu := _smi_card(card, answer.get("system", {}))) is not None]
-    facts = tuple((gpu.gpu.name, f"{format_size(gpu.gpu.capacity_bytes)} of its own") for gpu in found)
-    return Part(gpus=tuple(found), facts=facts) if found else None
-
-
-def _smi_card(card: dict[str, Any], system_wide: dict[str, Any]) -> FoundGpu | None:
-    total = _number(str(card.get("VRAM Total Memory (B)", "")))
-    device = _hex(str(card.get("Card Model", card.get("Card model", card.get("Device ID", "")))))
-    if total is None or device in SMALL:
-        return None
-    series = str(card.get("Card Series", card.get("Card series", card.get("Device Name", "GPU"))))
-    if "[" in series and series.endswith("]"):
-        series = series[series.index("[") + 1 : -1]  # "Navi 31 [Radeon RX 7900 XT/7900 XTX/...]": the memory tells which
-    integrated = device in _INTEGRATED
-    gpu = Gpu(
-        name=_INTEGRATED[device] if integrated and device else series if series.startswith("AMD") else f"AMD {series}",
-        vendor="amd",
-        backend="rocm",
-        capacity_bytes=None if integrated else total,
-        in_use_bytes=None if integrated else _number(str(card.get("VRAM Total Used Memory (B)", ""))),
-        driver=str(system_wide["Driver version"]) if "Driver version" in system_wide else None,
-        architecture=None,
-    )
-    return FoundGpu(gpu, integrated, "rocm-smi")
-
-
-def _number(text: str | None) -> int | None:
+def number(text: str | None) -> int | None:
+    """A whole number as it stands; None for anything else."""
     return int(text) if text and text.isdigit() else None
 
 
-def _hex(text: str) -> int | None:
+def hexadecimal(text: str) -> int | None:
+    """A number such as "0x744c" or "744C"; None for anything else."""
     try:
         return int(text, 16)
     except ValueError:

@@ -25,22 +25,24 @@ def query() -> tuple[NvmlGpu, ...] | None:
     try:
         driver = _ask(pynvml, pynvml.nvmlSystemGetDriverVersion)
         count = pynvml.nvmlDeviceGetCount()
-        return tuple(_row(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index), driver) for index in range(count))
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+        return tuple(_row(pynvml, handle, driver) for handle in handles)
     except pynvml.NVMLError as error:
         raise ProbeError(f"NVML says: {error}") from None
     finally:
         pynvml.nvmlShutdown()
 
 
-def _row(nvml: Any, handle: Any, driver: str | None) -> NvmlGpu:
+def _row(nvml: Any, card: Any, driver: str | None) -> NvmlGpu:
+    handle = _largest_part(nvml, card)
     # version 2 tells what the driver keeps for itself, which programs cannot allocate; version 1 hides it in "used"
     memory = _ask(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)) or _ask(
         nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle)
     )
-    capability = _ask(nvml, lambda: nvml.nvmlDeviceGetCudaComputeCapability(handle))
-    generation = _ask(nvml, lambda: nvml.nvmlDeviceGetMaxPcieLinkGeneration(handle))
-    width = _ask(nvml, lambda: nvml.nvmlDeviceGetMaxPcieLinkWidth(handle))
-    pci = _ask(nvml, lambda: nvml.nvmlDeviceGetPciInfo(handle).busId)
+    capability = _ask(nvml, lambda: nvml.nvmlDeviceGetCudaComputeCapability(card))
+    generation = _ask(nvml, lambda: nvml.nvmlDeviceGetMaxPcieLinkGeneration(card))
+    width = _ask(nvml, lambda: nvml.nvmlDeviceGetMaxPcieLinkWidth(card))
+    pci = _ask(nvml, lambda: nvml.nvmlDeviceGetPciInfo(card).busId)
     return NvmlGpu(
         name=_text(nvml.nvmlDeviceGetName(handle)),
         total_bytes=memory.total if memory else None,
@@ -51,6 +53,25 @@ def _row(nvml: Any, handle: Any, driver: str | None) -> NvmlGpu:
         link=f"PCIe {generation}.0 x{width}" if generation and width else None,
         pci=_text(pci) if pci else None,
     )
+
+
+def _largest_part(nvml: Any, card: Any) -> Any:
+    """The card itself, or where it is cut into parts (MIG) the largest: a CUDA program sees one part only.
+
+    docs.nvidia.com/datacenter/tesla/mig-user-guide: "CUDA can only enumerate a single compute instance".
+    """
+    mode = _ask(nvml, lambda: nvml.nvmlDeviceGetMigMode(card))
+    if not mode or mode[0] != 1:
+        return card
+    most = _ask(nvml, lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(card)) or 0
+    parts = [part for index in range(most) if (part := _mig_part(nvml, card, index)) is not None]
+    return max(parts, key=lambda part: part[0])[1] if parts else card
+
+
+def _mig_part(nvml: Any, card: Any, index: int) -> tuple[int, Any] | None:
+    part = _ask(nvml, lambda: nvml.nvmlDeviceGetMigDeviceHandleByIndex(card, index))
+    memory = None if part is None else _ask(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(part))
+    return None if memory is None else (memory.total, part)
 
 
 def _ask(nvml: Any, question: Callable[[], Any]) -> Any:
