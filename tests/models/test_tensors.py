@@ -17,6 +17,7 @@ from advisor.models.quantization import group_tensors, quantized_bytes
 from advisor.models.tensors import TensorOptions, TensorShape, default_options, tensor_list
 
 DATA = Path(__file__).parents[1] / "data" / "tensor_lists.jsonl"
+TABLES = [json.loads(line) for line in DATA.with_name("tensor_tables.jsonl").read_text().splitlines()[1:]]
 RECORDED = [json.loads(line) for line in DATA.read_text().splitlines()[1:]]
 FULL_LISTS = os.environ.get("HEADROOM_TENSOR_LISTS")
 """A gzipped file of JSON lines {"id", "tensors": [[name, shape]]} to compare whole lists with."""
@@ -48,6 +49,19 @@ def test_sizes_are_the_recorded_ones(recorded: dict[str, Any]) -> None:
     groups = group_tensors(model.shapes, model.hyperparameters)
     names = tuple(recorded["bytes"])
     assert dict(zip(names, quantized_bytes(groups, names).tolist(), strict=True)) == recorded["bytes"]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[row["id"] for row in TABLES])
+def test_real_files_have_the_same_tensors(table: dict[str, Any]) -> None:
+    shapes = catalogue().find(table["id"]).shapes
+    lines = []
+    for shape in shapes:
+        dimensions = list(shape.shape)
+        while len(dimensions) > 1 and dimensions[-1] == 1:
+            dimensions.pop()
+        lines.append(f"{shape.name} {','.join(map(str, dimensions))}")
+    assert len(lines) == table["tensors"]
+    assert hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() == table["sha256"]
 
 
 def test_there_are_lists_of_many_models_to_compare_with() -> None:
