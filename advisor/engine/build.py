@@ -25,6 +25,8 @@ _MAKE = re.compile(r"\[ *(\d+)%\] ")
 _CAUSE = re.compile(r"(?:(?:fatal )?error:|CMake Error|No space left on device|\bKilled\b).*", re.IGNORECASE)
 _FETCHING, _COMPILING, _INSTALLING, _DONE = "fetching the source", "compiling", "installing", "done"
 
+__all__ = ["EngineStatus", "build", "engine_status", "main", "start_build"]
+
 Told = Callable[[BuildRecord], None]
 
 
