@@ -55,6 +55,9 @@ def experts(b: BlockBuilder, block: Block, index: int, x: Node, router_input: No
         rows = g.binary("mul", g.op("repeat", (x.shape[0], used, tokens), rows), weights)
     hidden = _hidden(b, block, index, rows, chosen)
     out = _routed(b, block, index, "ffn_down_exps", hidden, chosen)
+    if "ffn_down_exps.scale" in block.named:
+        scales = g.op("repeat", (1, block.named["ffn_gate_inp.weight"][0][1], tokens), b.weight(block, "ffn_down_exps.scale", index))
+        out = g.binary("mul", out, g.op("get_rows", (1, used, tokens), scales, chosen))
     if architecture != WEIGHTED_BEFORE:
         out = g.binary("mul", out, weights)
     g.expand(out)

@@ -7,6 +7,7 @@ from typing import Literal
 from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
 from advisor.memory.compute_experts import mixture
+from advisor.memory.compute_gemma import dense_and_experts, per_layer_inputs, with_layer_input
 from advisor.memory.compute_graph import Graph, Node
 from advisor.memory.compute_latent import latent_attention
 from advisor.memory.compute_recurrent import gated_delta_net, mamba2, short_convolution
@@ -22,6 +23,8 @@ class Ends:
     embedding_bytes: int
     norm_layer: bool
     """True where the last norm has a bias."""
+    per_layer_bytes: tuple[int, int]
+    """The table of embeddings for every block and its projection; 0 without."""
     softcap: bool
     scaled_logits: bool
     scaled_embeddings: Literal["", "within", "after"]
@@ -38,10 +41,17 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     b = BlockBuilder(shape)
     g = b.graph
     x = _embeddings(b, ends)
+    inputs = None
+    if shape.per_layer_width and shape.architecture == "gemma4":
+        inputs = per_layer_inputs(b, x, *ends.per_layer_bytes, device=ends.output_device)
     rows = g.input("i32", shape.outputs)
     for index, block in enumerate(blocks):
         picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
         x = _block(b, block, index, x, picked)
+        if inputs is not None:
+            x = with_layer_input(b, block, index, x, inputs)
+        if "layer_output_scale.weight" in block.named:
+            x = g.binary("mul", x, b.weight(block, "layer_output_scale.weight", index))
     if shape.late_rows and shape.architecture == "gpt-oss":
         x.is_output = True
         x = g.get_rows(x, rows, shape.width)
@@ -105,7 +115,10 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
     if before_ffn == "ffn_norm":
         out = b.norm(block, index, out, "post_attention_norm")
     middle = _add(b, out, x)
-    out = mixture(b, block, index, b.norm(block, index, middle, before_ffn))
+    if "pre_ffw_norm_2.weight" in names:
+        out = dense_and_experts(b, block, index, middle)
+    else:
+        out = mixture(b, block, index, b.norm(block, index, middle, before_ffn))
     out = b.norm(block, index, out, "post_ffw_norm")
     return g.binary("add", middle, out) if b.shape.architecture in RESIDUAL_FIRST else _add(b, out, middle)
 

@@ -69,6 +69,11 @@ CHANGES: dict[str, Change] = {
         "CUDA keeps f16 copies of a quantized cache in the compute buffer",
         "https://github.com/unslothai/unsloth/pull/6718 (measured in builds of June 2026; the day itself is not known)",
     ),
+    "late_rows": Change(
+        date(2026, 5, 16),
+        "models with multi-token prediction pick the rows to output after their last block",
+        _PULL + "22673 (merged in May 2026; logs of 2026-05-03 do not have it)",
+    ),
     "host_mask_f16": Change(date(2026, 5, 30), "attention masks are f16, on the host too", _PULL + "23764"),
     "logits_for_slots": Change(
         date(2026, 6, 1),
@@ -118,6 +123,7 @@ class EngineRules:
     fused_delta_net: bool
     rotated_cache: bool
     dequantized_cache: bool
+    late_rows: bool
 
     def cell_step(self, flash_attention: bool) -> int:  # noqa: FBT001 (the question itself)
         """Cells of a cache come in multiples of this."""
@@ -162,4 +168,5 @@ def rules_for(build: str | None = None) -> EngineRules:
         fused_delta_net=since("fused_delta_net"),
         rotated_cache=since("rotated_cache"),
         dequantized_cache=since("dequantized_cache"),
+        late_rows=since("late_rows"),
     )
