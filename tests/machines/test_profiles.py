@@ -124,3 +124,11 @@ def test_files_name_nothing_of_the_workshop() -> None:
         assert "/work" not in text
         assert "public file" not in text
         assert re.search(r'= "memory\b', text) is None, f"{path.stem}: memory is no source"
+
+
+def test_the_example_in_the_readme_is_a_profile(tmp_path: Path) -> None:
+    text = (profiles_folder() / "README.md").read_text(encoding="utf-8")
+    example = "\n".join(line.removeprefix("    ") for line in text.splitlines() if line.startswith("    "))
+    path = tmp_path / "my-box.toml"
+    path.write_text(example)
+    assert read_profile(path).gpus[0].bandwidth_gb_s == 936.2
