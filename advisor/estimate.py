@@ -9,15 +9,20 @@ from advisor.advice.verdict import Verdict, judge
 from advisor.errors import HeadroomError, MissingPartError, QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import resolve_machine
+from advisor.memory.curves import Curves, curves_of
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
+from advisor.memory.settings import RunSettings
+from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.projector import Projector, resolve_projector
 from advisor.models.resolve import resolve_model
 from advisor.question import Question
 
 SCHEMA = 1
+NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
+"""Quantizations drawn beside the one asked about."""
 MAX_REQUEST_BYTES = 64 * 1024
 PLANNED_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
 _SETTINGS = ("context", "slots", "unified_kv", "batch", "ubatch", "type_k", "type_v", "flash_attention", "swa_full")
@@ -70,13 +75,35 @@ def estimate_for(
     question: Question, model: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...] = ()
 ) -> Estimate:
     """As `estimate`, for a model and a machine that are already at hand (a header from a browser, a detected machine)."""
-    overrides = question.model_dump(include=set(_SETTINGS), exclude_none=True)
-    settings = resolve_settings(overrides, model, has_gpu=machine is None or bool(machine.gpus), machine=machine)
+    settings = settings_for(question, model, machine)
     projector: Projector | None = resolve_projector(question.mmproj, model.source) if question.mmproj else None
     draft = resolve_model(question.draft) if question.draft else None
-    plan = plan_memory(model, machine, settings, gpus=question.gpus or 1, projector=projector, draft=draft)
+    plan = plan_memory(
+        model,
+        machine,
+        settings,
+        gpus=question.gpus or 1,
+        projector=projector,
+        draft=draft,
+        lower_context=question.context is None,
+    )
     said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
     return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
+
+
+def settings_for(question: Question, model: ModelMetadata, machine: MachineProfile | None) -> RunSettings:
+    """The settings of `question` with every default filled in. Raises QuestionError for what the engine refuses."""
+    overrides = question.model_dump(include=set(_SETTINGS), exclude_none=True)
+    return resolve_settings(overrides, model, has_gpu=machine is None or bool(machine.gpus), machine=machine)
+
+
+def curves_for(question: Question, model: ModelMetadata, machine: MachineProfile | None) -> Curves:
+    """Memory against context for the quantization asked about and, of a catalogue model, for its usual neighbours."""
+    models = {model.quantization or "this file": model}
+    if model.predicted:
+        entry = catalogue().find(model.id)
+        models |= {name: entry.quantized(name) for name in NEIGHBOURS if name not in models}
+    return curves_of(models, machine, settings_for(question, model, machine), gpus=question.gpus or 1)
 
 
 def answer_requests(lines: Iterable[str]) -> Iterator[str]:

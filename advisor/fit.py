@@ -59,7 +59,7 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
         settings = resolve_settings(overrides, model, has_gpu=bool(machine.gpus), machine=machine)
         return plan_memory(model, machine, settings)
 
-    return Fit(machine, ranked(best_option(model, machine, plan) for model in catalogue().models), assumptions)
+    return Fit(machine, ranked(best_option(model, machine, plan) for model in catalogue().models if model.generates), assumptions)
 
 
 def _option_json(option: Option) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from advisor.advice.options import Option
 from advisor.advice.verdict import Verdict
 from advisor.machines.profile import MachineProfile
+from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.units import UnitSystem, format_size
 
@@ -127,3 +128,25 @@ def headline(machine: MachineProfile, options: Sequence[Option]) -> str:
     if any(option.verdict.verdict == "partial" for option in options):
         return f"{who} runs models only with part of them in system memory, and slowly"
     return f"No model of the catalogue fits {'this machine' if machine.origin == 'detected' else machine.name}"
+
+
+def stack_text(plan: MemoryPlan, system: UnitSystem = "GiB") -> str:
+    """What the figure of stacked memory shows, for those who cannot see it."""
+    said = []
+    for device in plan.devices:
+        parts = [f"{COMPONENTS[name]} {format_size(size, system)}" for name, size in component_sizes(device).items() if size]
+        room = "" if device.capacity_bytes is None else f" of {format_size(device.capacity_bytes, system)}"
+        said.append(f"{device.name}: {format_size(device.total_bytes, system)}{room} ({', '.join(parts)})")
+    return ". ".join(said) + "."
+
+
+def curves_text(curves: Curves, system: UnitSystem = "GiB") -> str:
+    """What the figure of memory against context shows, for those who cannot see it."""
+    said = []
+    for curve in curves.curves:
+        ends = f"{curve.name}: {format_size(curve.total_bytes[0], system)} at {tokens(curve.contexts[0])} tokens"
+        ends += f", {format_size(curve.total_bytes[-1], system)} at {tokens(curve.contexts[-1])}"
+        if curves.limit_bytes is not None:
+            ends += ", fits at none" if curve.longest is None else f", fits up to {tokens(curve.longest)}"
+        said.append(ends)
+    return "Memory against context. " + ". ".join(said) + "."

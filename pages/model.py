@@ -10,8 +10,9 @@ from advisor.question import Question
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
 from advisor.ui.plan_view import plan_cards, plan_heading, plan_table
-from advisor.ui.run_controls import run_controls
+from advisor.ui.run_controls import CONTROLLED, run_controls
 from advisor.ui.state import link, open_question, publish
+from advisor.words import curves_text, stack_text
 
 PAGE = "model"
 
@@ -22,8 +23,9 @@ knobs, shown = st.columns([3, 8], gap="large")
 with knobs.container(border=True):
     picked = model_picker(opened)
     fields = run_controls(opened, picked.model) if picked.model else {}
-fields |= {"model": picked.text or opened.question.model, "quant": picked.quant, **chosen.asked.machine_fields()}
-question = Question.parse(fields)
+kept = opened.question.model_dump(exclude=CONTROLLED, exclude_none=True)
+asked = {"model": picked.text or opened.question.model, "quant": picked.quant, **chosen.asked.machine_fields()}
+question = Question.parse(kept | fields | asked)
 publish(PAGE, question)
 if opened.complaint:
     top.warning(opened.complaint)
@@ -42,13 +44,13 @@ with top:
 with shown:
     curves = curves_for(question, picked.model, chosen.machine)
     plan_cards(result, curves)
-    st.plotly_chart(stacked_memory(result.plan), config=CONFIG, key="stack", alt=curves.stack_text(result.plan))
+    st.plotly_chart(stacked_memory(result.plan), config=CONFIG, key="stack", alt=stack_text(result.plan))
     st.subheader("Memory against context", anchor=False)
     st.plotly_chart(
         memory_by_context(curves.curves, curves.limit_bytes, result.plan.settings.context),
         config=CONFIG,
         key="curves",
-        alt=curves.text,
+        alt=curves_text(curves),
     )
     plan_table(result)
     if picked.text:

@@ -1,27 +1,16 @@
 """Figures of memory: what each memory holds against its capacity, and how the total grows with the context."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from advisor.figures.style import COLOURS, GRID, IN_USE, LIMIT, LINES, Figure, layout
+from advisor.memory.curves import Curve
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.units import UnitSystem, format_size
 from advisor.words import COMPONENTS, component_sizes, tokens
 
 _UNITS = {"GiB": 2**30, "GB": 10**9}
 _ROW = 62
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The memory that one quantization needs in the tightest memory, by context."""
-
-    name: str
-    contexts: Sequence[int]
-    total_bytes: Sequence[int]
-    longest: int | None
-    """Longest context that fits; None where none does or nothing limits it."""
 
 
 def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:

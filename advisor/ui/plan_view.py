@@ -45,7 +45,7 @@ def plan_cards(result: Estimate, curves: Curves) -> None:
     cards.metric("Memory in all", format_size(result.plan.total_bytes), border=True, help=grade)
     cards.metric("Weights", format_size(sizes["weights"]), border=True, help="Exact: the sum of the file's tensors.")
     cards.metric("KV cache", format_size(sizes["kv_cache"] + sizes["recurrent_state"]), border=True, help=f"What the model remembers of the context. {grade}")
-    longest = curves.chosen.longest
+    longest = curves.curves[0].longest
     cards.metric(
         "Longest context",
         "no limit" if curves.limit_bytes is None else "none" if longest is None else tokens(longest),

@@ -10,6 +10,10 @@ from advisor.question import Question
 from advisor.ui.state import Opened, seed
 from advisor.words import tokens
 
+CONTROLLED = frozenset(
+    "context type_k type_v gpu_layers cpu_moe_layers runtime flash_attention slots ubatch swa_full".split()
+)
+"""Fields of a question that these knobs decide; all others stay as the address has them."""
 _CACHE_TYPES = ("f16", "q8_0", "q4_0", "bf16", "f32", "q5_1", "q5_0", "q4_1", "iq4_nl")
 _PRESET = "preset"
 _MOST_CONTEXT = 2**20
