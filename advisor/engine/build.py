@@ -6,6 +6,7 @@ A process of its own: the app may come and go while it works. Two starts build o
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,8 @@ def build(recipe: Recipe, *, install: bool = True, told: Told | None = None) -> 
         return engine_status()
     recipe.folder.mkdir(parents=True, exist_ok=True)
     with file_lock(lock_file(recipe)):
+        for left_behind in recipe.folder.glob("building-*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
         journal = _Journal(recipe.folder, told)
         try:
             _build_and_install(recipe, journal, install=install)

@@ -104,6 +104,13 @@ def test_a_kept_wheel_is_only_installed(world):
     assert calls(world) == ["wheel", "install", "needs", "start"]
 
 
+def test_what_a_killed_build_left_is_cleared_away(world):
+    recipe = recipe_for_this_machine()
+    (recipe.folder / "building-1" / "source").mkdir(parents=True)
+    build(recipe, install=False)
+    assert list(recipe.folder.glob("building-*")) == []
+
+
 def test_two_starts_build_once(world):
     recipe = recipe_for_this_machine()
     recipe.folder.mkdir(parents=True)
