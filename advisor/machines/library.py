@@ -1,5 +1,6 @@
 """The library of machines: `hardware_profiles/*/*.toml`, found by id or by name. A profile is read when it is asked for."""
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -84,30 +85,41 @@ def library() -> Library:
 
 def find_machine(text: str) -> MachineProfile:
     """The profile that `text` means: a path of a profile file, or what `Library.find` finds."""
-    if text.strip().endswith(".toml"):
+    if text.strip().endswith((".toml", ".json")):
         return read_profile(Path(text.strip()).expanduser())
     return library().find(text)
 
 
 def read_profile(path: Path) -> MachineProfile:
-    """The machine in a profile file. Raises QuestionError, naming the file and the field, where it is not one."""
+    """The machine in a profile file: TOML, or the JSON that `advisor detect --json` prints.
+
+    Raises QuestionError, naming the file and the field, where it is not one.
+    """
     shown = _short(str(path))
+    kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
-        if path.stat().st_size > _MAX_FILE:
-            raise QuestionError(f"{shown} is larger than 1 MiB; a machine profile is a small TOML file.", field="machine")
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = _text_of(path)
+        values = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except QuestionError:
+        raise
     except OSError as error:
         raise QuestionError(f"{shown} cannot be read: {error.strerror or error}.", field="machine") from None
     except UnicodeDecodeError:
-        raise QuestionError(
-            f"{shown} is not a text file in UTF-8; a machine profile is a TOML file.", field="machine"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise QuestionError(f"{shown} is not valid TOML: {error}.", field="machine") from None
+        raise QuestionError(f"{shown} is not a text file in UTF-8; a profile is a {kind} file.", field="machine") from None
+    except (ValueError, RecursionError) as error:  # what both parsers raise, with line and column
+        raise QuestionError(f"{shown} is not valid {kind}: {error}.", field="machine") from None
     try:
         return completed(MachineProfile.model_validate(values))
     except ValidationError as error:
         raise QuestionError(f"{shown}: {_complaint(error)}", field="machine") from None
+
+
+def _text_of(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        raise QuestionError(f"{_short(str(path))} is not a file; name a machine profile.", field="machine")
+    if path.stat().st_size > _MAX_FILE:
+        raise QuestionError(f"{_short(str(path))} is larger than 1 MiB; a machine profile is a small file.", field="machine")
+    return path.read_text(encoding="utf-8")
 
 
 def plain(text: str) -> str:

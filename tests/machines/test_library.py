@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import QuestionError
+from advisor.machines.detect import detect
 from advisor.machines.detect.assemble import matched
 from advisor.machines.library import find_machine, library, read_profile
 from advisor.machines.profile import Gpu
 from advisor.units import GIB, MIB
+from tests.machines.recorded import recorded
 
 GOOD = """
 id = "my-box"
@@ -106,11 +108,37 @@ def test_a_wrong_profile_file_says_file_field_and_what_is_right(tmp_path: Path, 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("deep.json", "[" * 200_000), ("deep.toml", "a = " + "[" * 200_000), ("long.toml", "a = " + "9" * 9000)]
+)
+def test_a_file_made_to_break_the_parser(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(QuestionError, match="is not valid"):
+        read_profile(path)
+
+
+def test_a_name_with_a_nul_byte_is_no_machine() -> None:
+    with pytest.raises(QuestionError):
+        find_machine("a\0b.toml")
+
+
+def test_a_detected_machine_that_was_saved_is_the_same_machine(tmp_path: Path) -> None:
+    for name in ("two-rtx-4090", "m4-pro", "raspberry-pi-5"):
+        machine = detect(system=recorded(name)).profile
+        path = tmp_path / f"{name}.json"
+        path.write_text(machine.model_dump_json())
+        assert find_machine(str(path)) == machine
+    path.write_text("{")
+    with pytest.raises(QuestionError, match="is not valid JSON"):
+        find_machine(str(path))
+
+
 def test_files_that_are_no_profiles(tmp_path: Path) -> None:
     binary, large = tmp_path / "binary.toml", tmp_path / "large.toml"
     binary.write_bytes(b"GGUF\x03\x00\x00\x00\xff\xfe")
     large.write_bytes(b"#" * (2**20 + 1))
-    for path, says in ((binary, "is not a text file in UTF-8"), (large, "larger than 1 MiB"), (tmp_path, "Is a directory")):
+    for path, says in ((binary, "is not a text file in UTF-8"), (large, "larger than 1 MiB"), (tmp_path, "is not a file")):
         with pytest.raises(QuestionError, match=says):
             read_profile(path)
 
