@@ -18,6 +18,8 @@ from advisor.machines.profile import MachineProfile
 __all__ = ["Detection", "Finding", "Part", "ProbeError", "System", "detect", "detect_fast", "detect_machine", "in_one_line"]
 
 FAST_S, ALL_S = 0.3, 2.0
+_FAST_SHARE, _ALL_SHARE = 0.7, 0.85
+"""Of the time allowed, what probes get; the rest is for putting the machine together on a busy processor."""
 _HOST = (
     Probe("memory", host.memory),
     Probe("processor", host.cpu),
@@ -84,13 +86,13 @@ def _detect(fast_s: float, all_s: float, system: System | None) -> Detection:
     for probe in probes:
         if probe.fast:
             race.start(probe)
-    race.wait(began + fast_s * 0.85)
+    race.wait(began + fast_s * _FAST_SHARE)
     if all_s:
         answered = {outcome.source: outcome for outcome in race.outcomes()}
         for probe in probes:
             if not probe.fast and not _found_gpus(answered.get(_STANDS_IN.get(probe.source, ""))):
                 race.start(probe)
-        race.wait(began + all_s * 0.85)
+        race.wait(began + all_s * _ALL_SHARE)
     return _detection(race, probes, began, asked_all=bool(all_s))
 
 
