@@ -70,6 +70,9 @@ def build(recipe: Recipe, *, install: bool = True, told: Told | None = None) -> 
         return engine_status()
     recipe.folder.mkdir(parents=True, exist_ok=True)
     with file_lock(lock_file(recipe)):
+        # Another start may have done all of it while this one waited.
+        if installed_version() == VERSION:
+            return engine_status()
         for left_behind in recipe.folder.glob("building-*"):
             shutil.rmtree(left_behind, ignore_errors=True)
         journal = _Journal(recipe.folder, told)
@@ -189,7 +192,7 @@ def _run_pip_wheel(options: list[str], recipe: Recipe, journal: _Journal) -> tup
 
 
 def _install(wheel: Path, journal: _Journal) -> bool:
-    """Whether the engine of `wheel` is installed here and starts."""
+    """Whether the engine of `wheel` is installed here and starts; what does not start is taken out again."""
     journal.step(_INSTALLING, None)
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     commands = [
@@ -199,9 +202,14 @@ def _install(wheel: Path, journal: _Journal) -> bool:
         # In a process of its own: libraries built for another CPU end it with an illegal instruction.
         [sys.executable, "-c", "import llama_cpp; llama_cpp.llama_backend_init(); print(llama_cpp.llama_print_system_info())"],
     ]
-    return all(
-        subprocess.run(each, stdout=journal.log, stderr=subprocess.STDOUT, check=False).returncode == 0 for each in commands
-    )
+    if all(_succeeds(each, journal) for each in commands):
+        return True
+    _succeeds([sys.executable, "-m", "pip", "uninstall", "--yes", PACKAGE], journal)
+    return False
+
+
+def _succeeds(command: list[str], journal: _Journal) -> bool:
+    return subprocess.run(command, stdout=journal.log, stderr=journal.log, check=False).returncode == 0
 
 
 def _lower_priority() -> None:

@@ -37,6 +37,9 @@ if "wheel" in arguments:
             print(f"  [{{done}}/4] Building CXX object", flush=True)
             time.sleep(0.02)
     (Path(arguments[arguments.index("--wheel-dir") + 1]) / "{WHEEL}").write_text("fresh" * ("--no-cache-dir" in arguments))
+elif "uninstall" in arguments:
+    note("uninstall")
+    (world / "installed").unlink()
 elif "install" in arguments:
     wheel = Path(arguments[-1])
     note("install" if "--force-reinstall" in arguments else "needs")
@@ -64,7 +67,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "sys", Sys)
     monkeypatch.setattr(recipe_module, "cache_folder", lambda: tmp_path / "cache")
     for module in (build_module, status):
-        monkeypatch.setattr(module, "installed_version", lambda: None)
+        monkeypatch.setattr(module, "installed_version", lambda: VERSION if (tmp_path / "installed").exists() else None)
         monkeypatch.setattr(module, "missing_compiler", lambda: None)
     monkeypatch.setattr(build_module, "_lower_priority", lambda: None)
     return tmp_path
@@ -119,7 +122,7 @@ def test_two_starts_build_once(world):
         each.start()
     for each in both:
         each.join()
-    assert calls(world).count("wheel") == 1
+    assert calls(world) == ["wheel", "install", "needs", "start"]
 
 
 def test_a_wheel_of_pips_cache_that_does_not_start_here_is_built_anew(world):
@@ -127,7 +130,7 @@ def test_a_wheel_of_pips_cache_that_does_not_start_here_is_built_anew(world):
     (world / "only fresh starts").touch()
     recipe = recipe_for_this_machine()
     build(recipe)
-    assert calls(world) == ["wheel", "install", "needs", "start", "wheel fresh", "install", "needs", "start"]
+    assert calls(world) == ["wheel", "install", "needs", "start", "uninstall", "wheel fresh", "install", "needs", "start"]
     assert BuildRecord.read(recipe.folder).failure is None
     assert cached_wheel(recipe).read_text() == "fresh"
 
@@ -136,7 +139,7 @@ def test_what_was_built_here_and_does_not_start_is_not_built_again(world):
     (world / "only fresh starts").touch()
     recipe = recipe_for_this_machine()
     seen = build(recipe)
-    assert calls(world) == ["wheel", "install", "needs", "start"]
+    assert calls(world) == ["wheel", "install", "needs", "start", "uninstall"]
     assert (seen.state, seen.step) == ("failed", "installing")
     assert "does not start here" in seen.sentence
     assert cached_wheel(recipe) is None
