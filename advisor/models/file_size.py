@@ -38,7 +38,7 @@ def error_band(name: str, *, mixture: bool) -> tuple[float, float]:
     """How far a published file of a quantization may be from its predicted size: (lowest, highest) relative difference.
 
     `mixture` for a mixture of experts. Plain names: 0.1 % to either side, which 176 of 191 published files of known exact size
-    are well within. UD- names: what was seen in published files.
+    are well within. Publishers' own mixes: what was seen in files.
     """
     chosen = quantization(name)
     if chosen.exact:

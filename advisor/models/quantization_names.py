@@ -3,19 +3,19 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
-from gguf.constants import GGMLQuantizationType
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from advisor.errors import QuestionError
 
 SizeRatio = tuple[float, float, float]
-"""Lowest, median and highest ratio seen between a published file and llama.cpp's own mix of the same base."""
+"""Lowest, expected and highest ratio seen between published files and llama.cpp's own mix of the same base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,16 @@ class Quantization:
     mixture_ratio: SizeRatio | None = None
 
     @property
+    def default_bits(self) -> float:
+        """Bits a weight of the tensors that no rule mentions, which are most; 16 for what is not a GGUF quantization."""
+        if self.default_type is None:
+            return 16.0
+        block, size = GGML_QUANT_SIZES[self.default_type]
+        return 8 * size / block
+
+    @property
     def exact(self) -> bool:
-        """True where the types are known for certain; False for schedules that are not published (UD-*)."""
+        """True where the types are known for certain; False for publishers' mixes that are not public (UD-*, Q4_K_L)."""
         return self.dense_ratio is None and self.mixture_ratio is None
 
     @property
@@ -68,22 +76,29 @@ def _build(table: Mapping[str, Any]) -> dict[str, Quantization]:
         kind = GGMLQuantizationType[row["default"]]
         known[name] = Quantization(name, name, kind, row["ftype"], row["label"], row.get("imatrix", False))
     for name, row in table["large"].items():
-        base = known[row["base"]]
-        embedding = GGMLQuantizationType[row["embedding"]]
-        known[name] = Quantization(name, base.name, base.default_type, base.ftype, None, base.needs_imatrix, embedding)
+        known[name] = _published(name, known[row["base"]], row, GGMLQuantizationType[row["embedding"]])
     for suffix, row in table["dynamic"].items():
-        base, name = known[row["base"]], f"UD-{suffix}"
-        ratios = {f"{kind}_ratio": tuple(row[kind]) for kind in ("dense", "mixture") if kind in row}
-        known[name] = Quantization(name, base.name, base.default_type, base.ftype, None, base.needs_imatrix, **ratios)
+        known[f"UD-{suffix}"] = _published(f"UD-{suffix}", known[row["base"]], row)
     for bits in table["mlx"]["bits"]:
         name = f"mlx-{bits}bit"
         known[name] = Quantization(name, name, None, None, None, bits=bits)
     return known
 
 
+def _published(
+    name: str, base: Quantization, row: Mapping[str, Any], embedding: GGMLQuantizationType | None = None
+) -> Quantization:
+    """A name that publishers use for a mix of their own near `base`."""
+    ratios = {f"{kind}_ratio": tuple(row[kind]) for kind in ("dense", "mixture") if kind in row}
+    return replace(base, name=name, label=None, embedding_type=embedding, **ratios)
+
+
 _TABLE = _read_table()
 QUANTIZATIONS: Mapping[str, Quantization] = MappingProxyType(_build(_TABLE))
 """Every quantization known by name, plain file types of llama.cpp first."""
+
+_LONGEST = 48
+"""Letters of a text that can be a name; more is cut off before it is looked at or shown."""
 
 _MLX = re.compile(r"MLX_?(?:Q|INT)?_?(\d)_?(?:BITS?)?")
 _PREFIX = re.compile(r"^(?:\(GUESSED\)\s*)?(?:LLAMA_FTYPE_|LLAMAFILETYPE\.)?(?:MOSTLY_|ALL_)?")
@@ -116,9 +131,10 @@ def parse_quantization(text: str) -> str:
         name = f"mlx-{match[1]}bit"
         if name in QUANTIZATIONS:
             return name
-    near = dict.fromkeys(spellings[found] for found in get_close_matches(key, spellings, n=4, cutoff=0.5))
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    near = dict.fromkeys(spellings[found] for found in get_close_matches(key[:_LONGEST], spellings, n=4, cutoff=0.5))
     hint = f"; did you mean {', '.join(near)}?" if near else "; write it as llama.cpp does, such as Q4_K_M"
-    raise QuestionError(f'"{text}" is not a quantization that Headroom knows{hint}', field="quantization")
+    raise QuestionError(f'"{shown}" is not a quantization that Headroom knows{hint}', field="quantization")
 
 
 def quantization(text: str) -> Quantization:

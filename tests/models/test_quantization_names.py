@@ -2,6 +2,8 @@
 
 import pytest
 from gguf.constants import GGMLQuantizationType as Kind
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.errors import QuestionError
 from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization, quantization
@@ -95,6 +97,20 @@ def test_nothing_like_a_name(text: str) -> None:
         parse_quantization(text)
 
 
+@given(st.text())
+def test_any_text_is_a_name_or_a_question_error(text: str) -> None:
+    try:
+        assert parse_quantization(text) in QUANTIZATIONS
+    except QuestionError as error:
+        assert len(str(error)) < 300
+
+
+def test_a_book_is_refused_at_once() -> None:
+    with pytest.raises(QuestionError) as caught:
+        parse_quantization("Q4_K_M " * 100_000)
+    assert len(str(caught.value)) < 300
+
+
 # enum llama_ftype, llama.cpp include/llama.h:117-162
 @pytest.mark.parametrize(
     ("ftype", "name"),
@@ -116,10 +132,10 @@ def test_default_types_where_the_name_says_otherwise() -> None:
     assert quantization("IQ3_XS").default_type is quantization("IQ3_M").default_type is Kind.IQ3_S
 
 
-def test_ratios_are_ordered_and_belong_to_dynamic_names_only() -> None:
+def test_ratios_are_ordered_and_belong_to_publishers_own_mixes_only() -> None:
     for q in QUANTIZATIONS.values():
-        assert q.exact != q.name.startswith("UD-")
+        assert q.exact != (q.name.startswith("UD-") or q.embedding_type is not None)
         for mixture in (False, True):
             low, expected, high = q.size_ratio(mixture=mixture)
             assert 0.5 < low <= expected <= high < 2
-            assert q.exact == (low == expected == high == 1)
+            assert q.exact == (low == high == 1)
