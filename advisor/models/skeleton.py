@@ -35,13 +35,16 @@ _NEEDED: dict[str, dict[str, object]] = {
 _SECTIONED_ROTATION = ("qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "qwen4exp")
 
 
-def write_skeleton(path: Path, keys: Mapping[str, object], tensors: Iterable[Tensor], *, vocab_size: int) -> int:
+def write_skeleton(path: Path, keys: Mapping[str, object], tensors: Iterable[Tensor], *, vocab_size: int | None = None) -> int:
     """Write a loadable GGUF file of `tensors` at `path` and return its length in bytes, nearly all of it a hole.
 
     `keys` are metadata keys with their architecture's prefix, from a header or the catalogue; what the engine needs beside them
-    is added. Raises MissingPartError, and leaves no file, where the disk cannot keep a hole.
+    is added. The vocabulary is as large as the token embedding unless `vocab_size` says otherwise. Raises MissingPartError, and
+    leaves no file, where the disk cannot keep a hole.
     """
     tensors = tuple(tensors)
+    if vocab_size is None:
+        vocab_size = next((tensor.shape[-1] for tensor in tensors if tensor.name == "token_embd.weight"), 0)
     header = _header(skeleton_keys(keys, tensors, vocab_size), tensors)
     length = len(header) + sum(_aligned(tensor.n_bytes) for tensor in tensors)
     try:

@@ -53,7 +53,7 @@ def judge(model: CatalogueModel, folder: Path) -> None:
     """Load the model's skeleton and compare the engine's log with the hyperparameters."""
     hp = model.hyperparameters
     path = folder / "model.gguf"
-    write_skeleton(path, model.keys, model.quantized("Q4_K_M").tensors, vocab_size=hp.vocab_size)
+    write_skeleton(path, model.keys, model.quantized("Q4_K_M").tensors)
     context = min(CONTEXT, hp.context_length or CONTEXT)
     environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
     command = [sys.executable, str(PROBE), str(path), str(context)]
