@@ -8,9 +8,8 @@ from advisor.errors import QuestionError
 from advisor.estimate import SCHEMA, device_json, model_json, pool_json
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, resolve_machine
-from advisor.memory.plan import MemoryPlan
-from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
+from advisor.memory.settings import RunSettings
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion
@@ -55,11 +54,11 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     """As `fit_machine`, for a machine that is already at hand."""
     overrides = {} if question.context is None else {"context": question.context}
 
-    def plan(model: ModelMetadata) -> MemoryPlan:
-        settings = resolve_settings(overrides, model, has_gpu=bool(machine.gpus), machine=machine)
-        return plan_memory(model, machine, settings)
+    def settings_for(model: ModelMetadata) -> RunSettings:
+        return resolve_settings(overrides, model, has_gpu=bool(machine.gpus), machine=machine)
 
-    return Fit(machine, ranked(best_option(model, machine, plan) for model in catalogue().models if model.generates), assumptions)
+    models = (model for model in catalogue().models if model.generates)
+    return Fit(machine, ranked(best_option(model, machine, settings_for) for model in models), assumptions)
 
 
 def _option_json(option: Option) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from typing import Protocol
 from advisor.advice.verdict import Verdict, judge
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import MemoryPlan
+from advisor.memory.planner import plan_memory, plan_quantizations
+from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
+from advisor.models.quantization_names import QUANTIZATIONS
 
 DOUBLINGS_A_YEAR = 1.0
 """Weights that a model a year older needs for the same quality, in doublings. Far below the 3.6 of "Densing Law of LLMs"
@@ -25,6 +28,11 @@ BASIS = "size and release date; no measured score"
 LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ2_XXS", "IQ1_S")
 """Files that publishers offer for nearly every model, best first."""
 STRONGLY_COMPRESSED = frozenset(("Q3_K_M", "Q2_K", "IQ2_XXS", "IQ1_S"))
+
+USUAL = "Q4_K_M"
+"""The file that most people run, where not all of it fits on the GPU."""
+
+SettingsFor = Callable[[ModelMetadata], RunSettings]
 
 _ORDER = {"fits": 0, "tight": 1, "partial": 2, "no": 3}
 
@@ -47,9 +55,6 @@ class Candidate(Protocol):
     @property
     def native_quantization(self) -> str | None: ...
     def quantized(self, quantization: str) -> ModelMetadata: ...
-
-
-Planner = Callable[[ModelMetadata], MemoryPlan]
 
 
 @dataclass(frozen=True)
@@ -75,20 +80,52 @@ def ladder(model: Candidate) -> Sequence[str]:
     return (model.native_quantization,) if model.native_quantization else LADDER
 
 
-def best_option(model: Candidate, machine: MachineProfile, plan: Planner) -> Option:
-    """The model in its best file that fits; else its best that is tight, else partial; else its smallest."""
-    found: dict[str, Option] = {}
-    for quantization in ladder(model):
-        metadata = model.quantized(quantization)
-        laid_out = plan(metadata)
-        option = Option(model, quantization, metadata.file_bytes, laid_out, judge(laid_out, machine))
+def best_option(model: Candidate, machine: MachineProfile, settings_for: SettingsFor) -> Option:
+    """The model in its best file that fits whole on the GPU (or, without one, in memory); else its best that is tight there;
+    else in the file most people run with part of it in system memory; else its smallest, which is too large."""
+    names = [name for name in ladder(model) if not hopeless(model, name, machine)] or [ladder(model)[-1]]
+    files = [model.quantized(name) for name in names]
+    whole = settings_for(files[0]).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
+    tight: Option | None = None
+    for file, plan in zip(files, plan_quantizations(files, machine, whole), strict=True):
+        option = _option(model, file, plan, machine)
         if option.verdict.verdict == "fits":
             return option
-        if option.verdict.verdict == "no":
-            found["no"] = option
-        else:
-            found.setdefault(option.verdict.verdict, option)
-    return next(found[word] for word in _ORDER if word in found)
+        if option.verdict.verdict == "tight" and tight is None:
+            tight = option
+    return tight or _in_part(model, machine, settings_for, option)
+
+
+def _in_part(model: Candidate, machine: MachineProfile, settings_for: SettingsFor, smallest: Option) -> Option:
+    """The model with what the GPU cannot hold in system memory, in the best of the usual files that this leaves room for."""
+    if not machine.gpus:
+        return smallest
+    for name in ladder(model)[ladder(model).index(USUAL) :] if not model.native_quantization else ladder(model):
+        if hopeless(model, name, machine, with_host=True):
+            continue
+        file = model.quantized(name)
+        option = _option(model, file, plan_memory(file, machine, settings_for(file)), machine)
+        if option.verdict.verdict != "no":
+            return option
+    return smallest
+
+
+def hopeless(model: Candidate, quantization: str, machine: MachineProfile, *, with_host: bool = False) -> bool:
+    """True where the weights alone are too much, reckoned by the type that most of them have.
+
+    A tenth is taken off for what always stays on the host (the token embedding). False where the capacity is unknown.
+    """
+    shared = machine.kind != "discrete"
+    sizes = [machine.memory.capacity_bytes] if shared else [gpu.capacity_bytes for gpu in machine.gpus]
+    if with_host and not shared:
+        sizes.append(machine.memory.capacity_bytes)
+    if any(size is None for size in sizes):
+        return False
+    return 0.9 * model.parameters * QUANTIZATIONS[quantization].default_bits / 8 > sum(size or 0 for size in sizes)
+
+
+def _option(model: Candidate, file: ModelMetadata, plan: MemoryPlan, machine: MachineProfile) -> Option:
+    return Option(model, file.quantization or "", file.file_bytes, plan, judge(plan, machine))
 
 
 def ranked(options: Iterable[Option]) -> tuple[Option, ...]:

@@ -1,6 +1,6 @@
 """From a model, a machine and settings to a `MemoryPlan`: the one way in to all formulas of this package."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -65,15 +65,39 @@ def plan_memory(
         context = lowered_context(layout, devices, beside.total)
         if context != settings.context:
             layout = replace(layout, settings=settings.model_copy(update={"context": context}), _compute={})
-    placement = choose_placement(layout, devices, beside.total)
+    return _plan(layout, choose_placement(layout, devices, beside.total), devices, beside, settings)
+
+
+def _plan(
+    layout: Layout, placement: Placement, devices: Sequence[Device], beside: _Beside, asked: RunSettings
+) -> MemoryPlan:
     rows = _rows(layout, placement, devices, beside)
     return MemoryPlan(
         devices=rows,
         pools=_pools(rows, devices, layout, placement),
         settings=_settled(layout.settings, placement),
         grade="formula",
-        assumptions=_assumptions(layout, placement, devices, settings),
+        assumptions=_assumptions(layout, placement, devices, asked),
     )
+
+
+def plan_quantizations(
+    models: Iterable[ModelMetadata], machine: MachineProfile | None, settings: RunSettings, *, gpus: int = 1
+) -> Iterator[MemoryPlan]:
+    """A plan for each of `models`, one model in several quantizations, with all layers on the GPUs (or, without any, the host).
+
+    One after the other as they are asked for. Compute buffers are worked out once: they hold activations, and weights only
+    where some are copied from the host, which is not so here.
+    """
+    settings = settings.model_copy(update={"gpu_layers": "all" if settings.gpu_layers else 0, "cpu_moe_layers": 0})
+    devices = devices_of(machine, 0 if machine is None and settings.gpu_layers == 0 else gpus)
+    nothing = np.zeros(len(devices), dtype=np.int64)
+    first: Layout | None = None
+    for model in models:
+        layout = Layout(model, settings, devices[0].backend) if first is None else replace(first, model=model)
+        first = layout
+        placement = choose_placement(layout, devices, nothing)
+        yield _plan(layout, placement, devices, _Beside(nothing, nothing), settings)
 
 
 def choose_placement(layout: Layout, devices: Sequence[Device], extra: NDArray[np.int64]) -> Placement:

@@ -17,12 +17,13 @@ from advisor.models.keys import hyperparameters
 from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization import (
     QUANTIZATIONS,
+    QuantizedTensors,
     TensorGroups,
     group_tensors,
     kept_types,
     parse_quantization,
-    quantize_groups,
     quantized_bytes,
+    weight_table,
 )
 from advisor.models.tensors import TensorOptions, TensorShape, default_options, tensor_list
 
@@ -171,7 +172,7 @@ def read_family(path: Path) -> tuple[CatalogueModel, ...]:
     return tuple(CatalogueModel(family.family, entry) for entry in family.models)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
     groups = model.groups
     hp = model.hyperparameters
@@ -180,7 +181,7 @@ def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
         id=model.id,
         name=model.name,
         hyperparameters=hp,
-        tensors=quantize_groups(groups, name),
+        tensors=QuantizedTensors(groups, name),
         quantization=name,
         file_bytes=int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + _aligned(model.header_bytes),
         predicted=True,
@@ -188,6 +189,7 @@ def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
         assumptions=hp.assumptions
         if exact
         else (*hp.assumptions, f"The publisher's mix of {name} is not known; its size is typical."),
+        known_weights=weight_table(groups, name),
     )
 
 

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
 
@@ -26,7 +27,8 @@ class ModelMetadata:
     id: str
     name: str
     hyperparameters: Hyperparameters
-    tensors: tuple[Tensor, ...]
+    tensors: Sequence[Tensor]
+    """In the file's order; of a predicted model made when first looked at."""
     quantization: str | None
     """As llama.cpp names it ("Q4_K_M"); None where the file does not say."""
     file_bytes: int | None
@@ -36,6 +38,8 @@ class ModelMetadata:
     source: str
     """Where it was read: a path, a catalogue id, a hub repository."""
     assumptions: tuple[str, ...] = ()
+    known_weights: WeightTable | None = field(default=None, repr=False, compare=False)
+    """Bytes by part, where they were worked out without the tensors."""
 
     @cached_property
     def parameters(self) -> int:
@@ -45,6 +49,8 @@ class ModelMetadata:
     @cached_property
     def weight_table(self) -> WeightTable:
         """Bytes of the weights by the parts that go to devices as a whole."""
+        if self.known_weights is not None:
+            return self.known_weights
         hp = self.hyperparameters
         return WeightTable.from_tensors(self.tensors, hp.block_count, hp.architecture)
 

@@ -4,9 +4,11 @@ The decisions are those of llama-quantize (advisor/models/quantization_rules.py)
 (advisor/models/quantization_groups.py), and every quantization then decides once a group.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cached_property, lru_cache
+from typing import overload
 
 import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
@@ -24,6 +26,7 @@ __all__ = [
     "QUANTIZATIONS",
     "Era",
     "Quantization",
+    "QuantizedTensors",
     "TensorGroups",
     "era_of",
     "group_tensors",
@@ -66,6 +69,30 @@ def quantize_groups(groups: TensorGroups, quantization: str, *, imatrix: bool | 
     return tuple(Tensor(name, shape, types[group]) for name, shape, group in listed)
 
 
+class QuantizedTensors(Sequence[Tensor]):
+    """What `quantize_groups` returns, made when it is first looked at: sizes of many files are asked for, tensors of few."""
+
+    def __init__(self, groups: TensorGroups, quantization: str) -> None:
+        self._groups, self._quantization = groups, quantization
+
+    @cached_property
+    def _made(self) -> tuple[Tensor, ...]:
+        return quantize_groups(self._groups, self._quantization)
+
+    def __len__(self) -> int:
+        return len(self._groups.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Sequence[Tensor]:
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self._made)
+
+
 def group_types(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> tuple[GGMLQuantizationType, ...]:
     """The type of each group's tensors in a file of type `quantization`."""
     chosen = _gguf(quantization)
@@ -84,24 +111,28 @@ def quantized_bytes(
 ) -> NDArray[np.int64]:
     """Bytes of all tensors in each of `quantizations`; with `alignment` 32, each padded as in a file (without its header).
 
-    Sizes of UD- names are the base mix times the median ratio of published files.
+    Sizes of publishers' own mixes (UD-*, Q4_K_L) are the base mix times the ratio expected of published files.
     """
-    totals = np.empty(len(quantizations), np.int64)
-    for i, name in enumerate(quantizations):
-        block, size = _block_sizes(group_types(groups, name, imatrix=imatrix))
-        if alignment == 1:
-            total = int((groups.group_elements // block * size).sum())
-        else:
-            tensors = groups.elements // block[groups.group] * size[groups.group]
-            total = int((-(-tensors // alignment) * alignment).sum())
-        totals[i] = total * _ratio(groups, name)
-    return totals
+    return np.array([_total_bytes(groups, name, imatrix, alignment) for name in quantizations], np.int64)
 
 
+@lru_cache(maxsize=16384)
+def _total_bytes(groups: TensorGroups, quantization: str, imatrix: bool | None, alignment: int) -> int:
+    block, size = _block_sizes(group_types(groups, quantization, imatrix=imatrix))
+    if alignment == 1:
+        total = int((groups.group_elements // block * size).sum())
+    else:
+        tensors = groups.elements // block[groups.group] * size[groups.group]
+        total = int((-(-tensors // alignment) * alignment).sum())
+    return int(total * _ratio(groups, quantization))
+
+
+@lru_cache(maxsize=16384)
 def weight_table(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> WeightTable:
     """Bytes of every part of the model in a file of type `quantization`, without making the tensors.
 
-    For UD- names all parts are those of the base mix times the median ratio of published files.
+    For publishers' own mixes (UD-*, Q4_K_L) all parts are those of the base mix times the ratio expected of published files.
+    The arrays are shared and cannot be written to.
     """
     block, size = _block_sizes(group_types(groups, quantization, imatrix=imatrix))
     parts = (groups.part_elements // block[:, None] * size[:, None]).sum(axis=0)
