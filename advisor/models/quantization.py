@@ -113,11 +113,11 @@ def quantized_bytes(
 
     Sizes of publishers' own mixes (UD-*, Q4_K_L) are the base mix times the ratio expected of published files.
     """
-    return np.array([_total_bytes(groups, name, imatrix, alignment) for name in quantizations], np.int64)
+    return np.array([_total_bytes(groups, name, imatrix=imatrix, alignment=alignment) for name in quantizations], np.int64)
 
 
 @lru_cache(maxsize=16384)
-def _total_bytes(groups: TensorGroups, quantization: str, imatrix: bool | None, alignment: int) -> int:
+def _total_bytes(groups: TensorGroups, quantization: str, *, imatrix: bool | None, alignment: int) -> int:
     block, size = _block_sizes(group_types(groups, quantization, imatrix=imatrix))
     if alignment == 1:
         total = int((groups.group_elements // block * size).sum())

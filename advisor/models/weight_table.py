@@ -44,6 +44,7 @@ class WeightTable:
     def from_parts(cls, parts: NDArray[np.int64], block_count: int, *, tied: bool, largest_tensor_bytes: int) -> "WeightTable":
         """The table of bytes by part, numbered as `quantization_groups.part_of` does."""
         token, per_layer, other_input, output, other_output = (int(n) for n in parts[2 * block_count :])
+        parts.setflags(write=False)  # tables are shared
         return cls(
             block_bytes=parts[:block_count],
             expert_bytes=parts[block_count : 2 * block_count],
