@@ -1,8 +1,9 @@
-"""Compute buffers of every device: the memory for activations, inputs and copies that llama.cpp reserves before the first token.
+"""Compute buffers of every device: memory for activations, inputs and copies, reserved before the first token.
 
-The engine lays its worst-case graph out with a small allocator and reserves the peak. Nothing about that peak is a simple maximum
-of stages (freed memory is reused in pieces), so the graph is built and laid out here in the same way, without data.
-Sources: src/llama-context.cpp (sched_reserve), src/llama-graph.cpp, src/models/, ggml/src/ggml-backend.cpp, ggml/src/ggml-alloc.c.
+llama.cpp lays its worst-case graph out with a small allocator and reserves the peak. Nothing about that peak is a simple
+maximum of stages (freed memory is reused in pieces), so the graph is built and laid out here in the same way, without data.
+Sources: src/llama-context.cpp (sched_reserve), src/llama-graph.cpp, src/models/, ggml/src/ggml-backend.cpp,
+ggml/src/ggml-alloc.c.
 """
 
 from collections.abc import Sequence
@@ -48,10 +49,13 @@ def compute_buffers(
     *,
     context: int | None = None,
     backend: Backend | None = None,
+    dry_run: bool = False,
 ) -> tuple[ComputeBuffer, ...]:
     """The compute buffer of each device, the host last. `context` replaces the settings' context.
 
-    `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention.
+    `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention. `dry_run`
+    gives what the engine plans without weights: ggml_backend_sched_reserve_size (ggml-backend.cpp:1982) forgets on which device
+    norms were put, and so counts one more copy between GPUs than a real load makes.
     """
     facts = facts_of(
         model,
@@ -60,6 +64,7 @@ def compute_buffers(
         rules,
         settings.context if context is None else context,
         dequantized=backend in ("cuda", "rocm"),
+        dry_run=dry_run,
     )
     cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
     plan = _events(facts)

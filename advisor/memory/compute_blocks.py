@@ -85,6 +85,8 @@ class GraphShape:
     """Builds that keep the mask in f32 on the host and cast it on the GPU."""
     fused_glu: bool = True
     """Builds that compute gated activations in one operation with a result of its own."""
+    norms_placed: bool = False
+    """Norms are computed where their block is, not where the block before them ended (llama_context::graph_get_cb)."""
     embeddings_input: bool = True
     """Builds that reserve the input for embeddings besides the one for tokens."""
     row_indices: bool = True
@@ -173,6 +175,8 @@ class BlockBuilder:
             return x
         layer_norm = f"{name}.bias" in block.named or self.shape.architecture in LAYER_NORM
         x = self.graph.unary(x, "norm" if layer_norm else "rms_norm")
+        if self.shape.norms_placed:
+            x.device = block.device
         x = self.graph.binary("mul", x, self.weight(block, f"{name}.weight", index))
         return self.biased(block, index, x, name)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
+from advisor.memory.cache import cache_cells, uses_flash_attention
 from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
 from advisor.memory.compute_model import Ends
 from advisor.memory.placement import Placement
@@ -52,19 +53,30 @@ class Facts:
         return replace(self, cells=0, window_cells=0)
 
 
+_SMALL_BATCH = 32
+"""Below this many tokens norms are placed with their block whatever is offloaded (src/llama-context.cpp:2647)."""
+
+
 def _round_up(value: int, step: int) -> int:
     return -(-value // step) * step
 
 
 def facts_of(
-    model: ModelMetadata, placement: Placement, settings: RunSettings, rules: EngineRules, context: int, *, dequantized: bool
+    model: ModelMetadata,
+    placement: Placement,
+    settings: RunSettings,
+    rules: EngineRules,
+    context: int,
+    *,
+    dequantized: bool,
+    dry_run: bool = False,
 ) -> Facts:
-    """The facts of one question."""
+    """The facts of one question; of the engine's own planning without weights, where `dry_run`."""
     hp = model.hyperparameters
-    flash = settings.flash_attention != "off"
+    flash = uses_flash_attention(settings, hp, rules)
     slots = settings.slots
-    streams = slots if rules.split_cache and not settings.unified_kv else 1
-    cells, window_cells = cache_cells(hp, settings, rules, context)
+    caches = cache_cells(hp, settings, rules, context)
+    streams, cells, window_cells = caches.streams, int(caches.full), int(caches.window)
     tokens = min(cells * streams, settings.ubatch, settings.batch)
     tokens = _round_up(tokens, slots)
     outputs = slots if settings.logits == "slots" and rules.logits_for_slots else min(tokens, settings.batch)
@@ -91,6 +103,7 @@ def facts_of(
         dequantized=dequantized and rules.dequantized_cache and flash,
         latent_values=rules.mla_stores_values,
         fused_glu=rules.fused_glu,
+        norms_placed=not dry_run and (placement.complete or tokens < _SMALL_BATCH),
         embeddings_input=rules.embeddings_input,
         row_indices=rules.row_indices,
         fused_delta_net=rules.fused_delta_net,
@@ -117,19 +130,6 @@ def facts_of(
     )
 
 
-def cache_cells(hp: Hyperparameters, settings: RunSettings, rules: EngineRules, context: int) -> tuple[int, int]:
-    """Cells of the full and of the sliding-window cache, of one stream (src/llama-context.cpp:283-310, src/llama-kv-cache-iswa.cpp)."""
-    streams = settings.slots if rules.split_cache and not settings.unified_kv else 1
-    step = rules.cell_step(settings.flash_attention != "off")
-    total = _round_up(context, step) if rules.cell_padding == "context" else context
-    cells = _round_up(total // streams, step)
-    if not hp.sliding_window or settings.swa_full:
-        return cells, cells
-    rows = settings.ubatch if rules.window_rows == "ubatch" else settings.batch
-    window = hp.sliding_window * (settings.slots // streams) + rows
-    return cells, _round_up(min(cells, window), max(step, 256 if rules.cell_padding == "context" else 1))
-
-
 def _quantized(name: str) -> bool:
     return _type_size(name)[0] > 1
 
@@ -141,7 +141,10 @@ def _head_lengths(hp: Hyperparameters) -> tuple[int, int]:
 
 
 def _key_rotation(hp: Hyperparameters, full_length: int) -> int:
-    """Width of the matrix that keys are rotated by: the largest power of two that divides every head (src/llama-kv-cache.cpp:1447-1465)."""
+    """Width of the matrix that keys are rotated by: the largest power of two that divides every head.
+
+    src/llama-kv-cache.cpp:1447-1465.
+    """
     if full_length % 64:
         return 0
     lengths = {length for length, caches in zip(hp.key_length, hp.caches_kv, strict=True) if caches}
