@@ -11,7 +11,6 @@ from typing import Literal
 from advisor.memory.compute_graph import IN_PLACE, Node, Size
 from advisor.memory.compute_schedule import Step
 
-
 _ENDLESS = 1 << 62
 
 

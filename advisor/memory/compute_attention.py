@@ -117,7 +117,9 @@ def store(b: BlockBuilder, cells: int, cache: Node, x: Node, width: int, kind: s
     g.expand(g.set_rows(cache, rows, b.input(f"{name}{cells}", "i64", shape.tokens * count)))
 
 
-def heads(b: BlockBuilder, block: Block, index: int, q: Node, keys: Node, values: Node, cells: int, mask: Node | None = None) -> Node:
+def heads(
+    b: BlockBuilder, block: Block, index: int, q: Node, keys: Node, values: Node, cells: int, mask: Node | None = None
+) -> Node:
     """build_attn_mha: all heads together, and for MLA back from the latent width."""
     g, shape = b.graph, b.shape
     count, width, tokens = block.heads, block.value_length, shape.tokens // shape.streams

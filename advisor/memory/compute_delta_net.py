@@ -35,7 +35,9 @@ def chunked_delta_net(g: Graph, q: Node, k: Node, v: Node, decay: Node, beta: No
     growth = g.unary(total)
     k_beta = g.op("cont", (CHUNK, length, chunks, batch), g.view(k_beta, CHUNK, length, chunks, batch, op="transpose"))
     k_decayed = g.op("mul_mat", long, g.binary("mul", k_beta, growth), solved)
-    q_grown = g.binary("mul", q, g.op("cont", (1, CHUNK, chunks, batch), g.view(growth, 1, CHUNK, chunks, batch, op="transpose")))
+    q_grown = g.binary(
+        "mul", q, g.op("cont", (1, CHUNK, chunks, batch), g.view(growth, 1, CHUNK, chunks, batch, op="transpose"))
+    )
     last = g.op("cont", (1, 1, chunks, batch), g.view(total, 1, 1, chunks, batch))
     last_growth = g.view(g.unary(last), 1, 1, chunks, batch, op="transpose")
     left_over = g.unary(g.unary(g.binary("sub", total, last)))

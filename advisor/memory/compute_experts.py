@@ -33,6 +33,8 @@ def feed_forward(b: BlockBuilder, block: Block, index: int, x: Node, suffix: str
     """build_ffn. `suffix` "_shexp" for shared experts."""
     g, names = b.graph, block.named
     g.stage = "feed-forward"
+    if f"ffn_up{suffix}.weight" not in names:
+        return g.unary(x)
     up = b.linear(block, index, x, f"ffn_up{suffix}")
     if f"ffn_gate{suffix}.weight" in names:
         hidden = b.gated(b.linear(block, index, x, f"ffn_gate{suffix}"), up)
@@ -56,7 +58,9 @@ def experts(b: BlockBuilder, block: Block, index: int, x: Node, router_input: No
     hidden = _hidden(b, block, index, rows, chosen)
     out = _routed(b, block, index, "ffn_down_exps", hidden, chosen)
     if "ffn_down_exps.scale" in block.named:
-        scales = g.op("repeat", (1, block.named["ffn_gate_inp.weight"][0][1], tokens), b.weight(block, "ffn_down_exps.scale", index))
+        scales = g.op(
+            "repeat", (1, block.named["ffn_gate_inp.weight"][0][1], tokens), b.weight(block, "ffn_down_exps.scale", index)
+        )
         out = g.binary("mul", out, g.op("get_rows", (1, used, tokens), scales, chosen))
     if architecture != WEIGHTED_BEFORE:
         out = g.binary("mul", out, weights)

@@ -80,7 +80,14 @@ class Graph:
         """Given to the nodes made from now on."""
 
     def _node(
-        self, op: str, shape: tuple[Dim, ...], kind: str, sources: list[Node], root: Node | None = None, *, contiguous: bool = True
+        self,
+        op: str,
+        shape: tuple[Dim, ...],
+        kind: str,
+        sources: list[Node],
+        root: Node | None = None,
+        *,
+        contiguous: bool = True,
     ) -> Node:
         fixed = root.fixed if root is not None and root.resident else None
         return Node(op, shape, kind, sources, root, contiguous, fixed=fixed, stage=self.stage)
@@ -156,7 +163,7 @@ class Graph:
         return self._node("get_rows", (width, rows.shape[0]), "f32", [table, rows])
 
     def set_rows(self, cache: Node, rows: Node, indices: Node) -> Node:
-        """Rows written into a cache: a view of it (ggml_set_rows reads the new rows first, then the indices, then the cache)."""
+        """Rows written into a cache: a view of it (ggml_set_rows reads new rows, then indices, then the cache)."""
         return self._node("set_rows", cache.shape, cache.kind, [rows, indices, cache], cache.view_of or cache)
 
     def in_place(self, x: Node, op: str) -> Node:

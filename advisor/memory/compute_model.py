@@ -94,7 +94,7 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
     normed = b.norm(block, index, x, "attn_norm")
     alone = not ({"ffn_down.weight", "ffn_down_exps.weight"} & names.keys())
     if not block.recurrent and not _attends(block):
-        out = mixture(b, block, index, normed)
+        out = normed if alone else mixture(b, block, index, normed)
         alone = True
     else:
         out = _token_mixer(b, block, index, normed, x)
@@ -147,6 +147,8 @@ def _token_mixer(b: BlockBuilder, block: Block, index: int, normed: Node, x: Nod
             return mamba2(b, block, index, normed)
     if "attn_kv_a_mqa.weight" in names:
         return latent_attention(b, block, index, normed)
+    if not _attends(block):
+        return b.graph.unary(normed)  # a mixer that is not known: its input's size
     out = attention(b, block, index, normed)
     if "ssm_in.weight" in names:
         out = b.graph.binary("add", out, mamba2(b, block, index, b.norm(block, index, x, "attn_norm")))

@@ -16,7 +16,7 @@ def _states(b: BlockBuilder, block: Block, width: int) -> tuple[Node, Node]:
 
 
 def _read_states(b: BlockBuilder, block: Block, width: int, read: Callable[[Node, Node], Node]) -> tuple[Node, Node]:
-    """build_rs: one state cleared, those of the batch read, those beyond it moved (none in the worst case, but the nodes are there)."""
+    """build_rs: one state cleared, those of the batch read, those beyond it moved (none, but the nodes are there)."""
     g, sequences = b.graph, b.shape.sequences
     cache = g.cache(block.device, 4 * width * sequences)
     states = g.reshape(cache, width, sequences)
@@ -35,7 +35,9 @@ def _convolved(b: BlockBuilder, block: Block, index: int, x: Node, channels: int
     cache, state = _states(b, block, (kernel - 1) * channels)
     tokens = b.shape.tokens // sequences
     state = g.reshape(state, kernel - 1, channels, sequences)
-    joined = g.op("concat", (kernel - 1 + tokens, channels, sequences), state, g.view(x, tokens, channels, sequences, op="transpose"))
+    joined = g.op(
+        "concat", (kernel - 1 + tokens, channels, sequences), state, g.view(x, tokens, channels, sequences, op="transpose")
+    )
     span = 4 * (joined.shape[0] * (channels * sequences - 1) + kernel - 1)
     g.expand(g.store(cache, g.view(joined, kernel - 1, channels, sequences, span=span)))
     return g.op("ssm_conv", (channels, tokens, sequences), joined, b.weight(block, weight, index))
@@ -51,15 +53,10 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     g.expand(x)
     mixed, z = b.linear(block, index, x, "attn_qkv"), b.linear(block, index, x, "attn_gate")
     beta, decay = _gates(b, block, index, x)
-    convolved = _convolved(
-        b, block, index, mixed, shape.inner + 2 * keys * shape.state, shape.conv_kernel, "ssm_conv1d.weight"
-    )
+    convolved = _convolved(b, block, index, mixed, shape.inner + 2 * keys * shape.state, shape.conv_kernel, "ssm_conv1d.weight")
     cache, state = _states(b, block, shape.state * shape.inner)
     convolved = g.unary(convolved)
-    q, k = (
-        g.unary(g.unary(g.view(convolved, shape.state, keys, tokens, sequences), "rms_norm"), "scale")
-        for _ in range(2)
-    )
+    q, k = (g.unary(g.unary(g.view(convolved, shape.state, keys, tokens, sequences), "rms_norm"), "scale") for _ in range(2))
     v = g.view(convolved, width, values, tokens, sequences)
     if shape.fused_delta_net:
         rows = tokens * sequences + width * sequences

@@ -1,7 +1,7 @@
 """Which device computes which node, and what is copied between devices: ggml's backend scheduler."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from advisor.memory.compute_graph import VIEW_OPS, Graph, Node
 
@@ -36,7 +36,7 @@ def assign_devices(graph: Graph, host: int, *, offload: bool) -> None:
             leaf.device = host
     for node in graph.nodes:
         if node.device == -1:
-            node.device = _from_data(node, host, offload)
+            node.device = _from_data(node, host, offload=offload)
     nodes = [node for node in graph.nodes if node.op not in VIEW_OPS]
     _spread(nodes, skip=host)
     _spread(reversed(nodes), skip=host)
@@ -52,7 +52,7 @@ def assign_devices(graph: Graph, host: int, *, offload: bool) -> None:
             node.device = 0
 
 
-def _from_data(node: Node, host: int, offload: bool) -> int:
+def _from_data(node: Node, host: int, *, offload: bool) -> int:
     if node.external:
         return (node.view_of or node).device
     if node.op in ("rope", "flash_attn"):
@@ -74,53 +74,65 @@ def _spread(nodes: Iterable[Node], skip: int) -> None:
             node.device = current
 
 
-def split(graph: Graph, copies: int) -> tuple[list[Node], list[Step]]:
-    """Leaves and steps in the order of allocation, copies between devices inserted (passes 5 and 6)."""
-    made: dict[tuple[int, int], list[Node]] = {}
-    splits: list[tuple[list[Node], list[Node]]] = []  # (copied sources, nodes)
-    inputs: list[Node] = []
-    members: list[Node] = []
-    device = next((n.device for n in graph.nodes if n.op not in VIEW_OPS), 0)
-    for node in graph.nodes:
-        if node.op in VIEW_OPS:
-            members.append(node)
-            continue
-        fresh = node.device == device and bool(inputs) and any(s.is_weight and s.device != device for s in node.sources)
-        if node.device != device or fresh:
-            splits.append((inputs, members))
-            inputs, members, device = [], [], node.device
+class _Splitter:
+    """Cuts a graph into parts of one device each and inserts the copies between them (passes 5 and 6)."""
+
+    def __init__(self, copies: int) -> None:
+        self.copies = copies
+        self.parts: list[_Part] = []
+        self._made: dict[tuple[int, int], list[Node]] = {}
+
+    def cut(self, nodes: list[Node]) -> None:
+        """Cut where the device changes, and where host weights are read, so that memory of earlier copies is free again."""
+        device = next((node.device for node in nodes if node.op not in VIEW_OPS), 0)
+        part = _Part(device)
+        self.parts.append(part)
+        for node in nodes:
+            if node.op not in VIEW_OPS:
+                reads_weight = any(source.is_weight and source.device != part.device for source in node.sources)
+                if node.device != part.device or (part.inputs and reads_weight):
+                    part = _Part(node.device)
+                    self.parts.append(part)
+                self._copy_inputs(node, part)
+            part.nodes.append(node)
+
+    def _copy_inputs(self, node: Node, part: "_Part") -> None:
         for index, source in enumerate(node.sources):
-            if source.device != device:
-                key = (id(source), device)
-                if key not in made:
-                    made[key] = [_copy(source, device, pinned=copies > 1) for _ in range(copies)]
-                    inputs.append(source)
-                node.sources[index] = made[key][0]
-        members.append(node)
-    splits.append((inputs, members))
-    steps: list[Step] = []
+            if source.device == part.device:
+                continue
+            key = (id(source), part.device)
+            if key not in self._made:
+                pinned = self.copies > 1
+                self._made[key] = [_copy(source, part.device, pinned=pinned) for _ in range(self.copies)]
+                part.inputs.append((source, self._made[key]))
+            node.sources[index] = self._made[key][0]
+
+
+@dataclass
+class _Part:
+    device: int
+    inputs: list[tuple[Node, list[Node]]] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+
+
+def split(graph: Graph, copies: int) -> tuple[list[Node], list[Step]]:
+    """Leaves and steps in the order of allocation, copies between devices inserted; `copies` of each for a pipeline."""
+    splitter = _Splitter(copies)
+    splitter.cut(graph.nodes)
     leaves: list[Node] = []
     if copies > 1:
         for leaf in graph.leaves:
             if leaf.is_input:
                 leaf.is_output = True
-                leaves.append(leaf)
-                leaves.extend(_copy(leaf, leaf.device, pinned=True) for _ in range(copies - 1))
-    for inputs, members in splits:
-        for source in inputs:
-            copy = made[(id(source), members_device(members))]
-            steps.append(Step(source, dependency=True))
-            steps.append(Step(copy[0]))
-            if copies > 1:
-                leaves.extend(copy)
-        steps.extend(Step(node) for node in members)
+                leaves.extend([leaf, *(_copy(leaf, leaf.device, pinned=True) for _ in range(copies - 1))])
+    steps: list[Step] = []
+    for part in splitter.parts:
+        for source, made in part.inputs:
+            steps.extend([Step(source, dependency=True), Step(made[0])])
+            leaves.extend(made if copies > 1 else ())
+        steps.extend(Step(node) for node in part.nodes)
     leaves.extend(leaf for leaf in graph.leaves if not leaf.external)
     return leaves, steps
-
-
-def members_device(members: list[Node]) -> int:
-    """The device of a split: that of its first node that computes something."""
-    return next(node.device for node in members if node.op not in VIEW_OPS)
 
 
 def _copy(source: Node, device: int, *, pinned: bool) -> Node:
