@@ -126,6 +126,7 @@ LAYOUTS: dict[str, Layout] = {
     # --- dense decoders ---
     "llama": _PLAIN,  # llama.cpp, with experts for Mixtral
     "mistral3": _PLAIN,  # mistral3.cpp
+    "minicpm": _PLAIN,  # minicpm.cpp
     "granite": _PLAIN,  # granite.cpp
     "exaone": Layout(options=TensorOptions(rope_freqs=True)),  # exaone.cpp
     "smollm3": _TIED,  # smollm3.cpp

@@ -37,7 +37,7 @@ def test_the_first_catalogue_holds(model_id: str) -> None:
 
 def test_ids_and_names_are_each_given_once() -> None:
     ids = [model.id for model in catalogue().models]
-    assert len(ids) == len(set(ids)) == 236
+    assert len(ids) == len(set(ids)) == 244
     names = [model.name for model in catalogue().models]
     assert len(names) == len(set(names))
 
