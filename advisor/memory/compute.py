@@ -53,9 +53,9 @@ def compute_buffers(
 ) -> tuple[ComputeBuffer, ...]:
     """The compute buffer of each device, the host last. `context` replaces the settings' context.
 
-    `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention. `dry_run`
-    gives what the engine plans without weights: ggml_backend_sched_reserve_size (ggml-backend.cpp:1982) forgets on which device
-    norms were put, and so counts one more copy between GPUs than a real load makes.
+    `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention.
+    `dry_run` gives what the engine plans without weights: ggml_backend_sched_reserve_size (ggml-backend.cpp:1982) forgets on
+    which device norms were put, and so counts one more copy between GPUs than a real load makes.
     """
     facts = facts_of(
         model,
@@ -92,7 +92,7 @@ def _events(facts: Facts) -> tuple[tuple[Event, ...], ...]:
     return _laid_out(facts.without_cells())
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def _laid_out(facts: Facts) -> tuple[tuple[Event, ...], ...]:
     graph = build(facts.shape, facts.blocks, facts.ends)
     host = facts.shape.host
