@@ -113,6 +113,8 @@ class GraphShape:
     """ssm.time_step_rank: heads of Mamba 2, value heads of a gated delta net."""
     layers: int = 0
     per_layer_width: int = 0
+    per_layer_on_host: bool = True
+    """Builds that keep Gemma 4's per-layer embedding with the input layer; before, with the output layer."""
     indexer_heads: int = 0
     indexer_length: int = 0
 
@@ -134,6 +136,8 @@ class BlockBuilder:
         self._inputs: dict[str, Node] = {}
         self._weights: dict[tuple[int, str], Node] = {}
         self._casts: dict[str, Node] = {}
+        self.chosen_tokens: Node | None = None
+        """Of DeepSeek sparse attention: the tokens that the latest indexer chose."""
 
     def weight(self, block: Block, name: str, index: int) -> Node:
         """A weight of block number `index`; of all blocks of a device, where `index` is negative."""

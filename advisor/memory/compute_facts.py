@@ -6,10 +6,11 @@ from typing import Literal
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from advisor.memory.cache import cache_cells, uses_flash_attention
+from advisor.memory.cache import cache_cells
 from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
 from advisor.memory.compute_model import Ends
 from advisor.memory.placement import Placement
+from advisor.memory.presets import uses_flash_attention
 from advisor.memory.rules import EngineRules
 from advisor.memory.settings import RunSettings
 from advisor.models.hyperparameters import Attention, Hyperparameters
@@ -116,8 +117,11 @@ def facts_of(
         state=hp.ssm_state_size,
         groups=hp.ssm_group_count,
         steps=hp.ssm_time_step_rank,
+        indexer_heads=hp.indexer_head_count,
+        indexer_length=hp.indexer_key_length,
         layers=hp.layer_count,
         per_layer_width=hp.per_layer_embedding_length,
+        per_layer_on_host=rules.per_layer_on_host,
     )
     blocks, others = _weights(model)
     return Facts(

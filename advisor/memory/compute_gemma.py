@@ -9,10 +9,10 @@ from advisor.memory.compute_graph import Node
 
 
 def per_layer_inputs(b: BlockBuilder, x: Node, table_bytes: int, projection_bytes: int, device: int) -> Node:
-    """Embeddings of all blocks: read from their table on the host, added to a projection of the token embeddings."""
+    """Embeddings of all blocks: read from their table, added to a projection of the token embeddings."""
     g, shape = b.graph, b.shape
     width, layers, tokens = shape.per_layer_width, shape.layers, shape.tokens
-    table = g.weight(shape.host, table_bytes, width * layers, 1)
+    table = g.weight(shape.host if shape.per_layer_on_host else device, table_bytes, width * layers, 1)
     rows = g.get_rows(table, g.input("i32", tokens), width * layers)
     rows = g.expand(g.unary(g.reshape(rows, width, layers, tokens), "scale"))
     projected = g.matmul(g.weight(device, projection_bytes, shape.width, width * layers), x)
