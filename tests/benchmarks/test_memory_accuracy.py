@@ -1,0 +1,83 @@
+"""The accuracy benchmark: sizes are never an input, and the published figures hold."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.accuracy.cases import load_cases, parse_case
+from advisor.accuracy.compare import CaseResult, summarize
+from advisor.accuracy.evaluate import evaluate
+from advisor.accuracy.rebuild import CaseError, Prediction, predict
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = load_cases(ROOT / "benchmarks" / "data" / "memory_cases.jsonl")
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def results() -> list[CaseResult]:
+    """All cases compared, once."""
+    return [evaluate(record) for record in RECORDS]
+
+
+def predicted(record: Mapping[str, Any]) -> tuple[object, ...] | str:
+    """Everything that a prediction consists of, or why there is none."""
+    try:
+        prediction: Prediction = predict(parse_case(record))
+    except CaseError as error:
+        return str(error)
+    return prediction.plan, prediction.scale, prediction.recipe, prediction.settings, prediction.rules
+
+
+@pytest.mark.parametrize("record", RECORDS[::4], ids=lambda record: record["id"])
+def test_sizes_are_no_input(record: dict[str, Any]) -> None:
+    """Without the logged sizes, and with wrong ones, every prediction stays what it was."""
+    stripped = {key: value for key, value in record.items() if key not in ("sizes_mib", "graph")}
+    doubled = json.loads(json.dumps(record), parse_float=lambda text: float(text))
+    doubled["sizes_mib"] = {
+        name: {device: 2 * size + 1 for device, size in part.items()} if isinstance(part, dict) else part
+        for name, part in record["sizes_mib"].items()
+    }
+    assert predicted(stripped) == predicted(record) == predicted(doubled)
+
+
+def test_a_changed_size_shows_as_an_error() -> None:
+    """The comparison sees what the prediction does not: 10 MiB more in the log's compute buffer."""
+    record = next(record for record in RECORDS if record["id"] == "gpt-oss-20b-f16-cuda-c65536")
+    changed = json.loads(json.dumps(record))
+    changed["sizes_mib"]["compute"]["CUDA0"] += 10
+    before, after = (next(row for row in evaluate(each).of("compute") if row.kind == "gpu") for each in (record, changed))
+    assert before.predicted == after.predicted
+    assert after.error == pytest.approx(before.error - 10 * MIB)
+
+
+def test_published_figures(results: list[CaseResult]) -> None:
+    """What the notes say of accuracy: caches exact, weights within 0.5 %, compute buffers and totals within their bounds."""
+    summary = summarize(results)
+    assert summary.counted >= 100
+    assert summary.kv_wrong == ()
+    assert summary.kv_exact == summary.kv_cases >= 110
+    assert summary.rs_exact == summary.rs_cases >= 25
+    assert summary.weights_right == summary.weights_devices >= 95
+    assert summary.scaled_right >= 0.95 * summary.scaled_devices
+    assert summary.compute.median <= 0.02
+    assert summary.compute.p90 <= 0.10
+    assert summary.total.median <= 0.005
+    assert summary.total.p95 <= 0.03
+
+
+def test_every_exclusion_quotes_its_reason(results: list[CaseResult]) -> None:
+    """A case that is left out says why; no full case is left out without one."""
+    for result in results:
+        assert result.differences or result.excluded, result.id
+        assert all(len(reason) > 40 for reason in result.excluded.values()), result.id
+
+
+def test_few_full_cases_are_left_out(results: list[CaseResult]) -> None:
+    """Of 115 full cases at most ten have a component that no device could be compared on."""
+    partial = {record["id"] for record in RECORDS if record.get("partial")}
+    left_out = [result.id for result in results if not result.counted and result.id not in partial]
+    assert len(left_out) <= 10, left_out
