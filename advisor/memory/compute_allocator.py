@@ -40,7 +40,10 @@ class _Lifetimes:
         self.count = 0
 
     def state(self, node: Node) -> _State:
-        return self.states.setdefault(id(node), _State())
+        found = self.states.get(id(node))
+        if found is None:
+            found = self.states[id(node)] = _State()
+        return found
 
     def take(self, node: Node, device: int) -> None:
         """ggml_gallocr_allocate_node."""

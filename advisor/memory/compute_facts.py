@@ -214,11 +214,16 @@ def _rotates(hp: Hyperparameters, index: int) -> bool:
     return True
 
 
+OWN_TENSORS = ("indexer.attn_k.weight", "inp_gate.weight")
+"""Weights of blocks that have graph inputs or leaves of their own: sparse attention's indexer, per-layer embeddings."""
+
+
 def representative(blocks: Sequence[Block], often: int = 2) -> list[Block]:
     """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
     those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
-    memory falls apart into ever other pieces, so all blocks are needed."""
-    if any(block.recurrent for block in blocks):
+    memory falls apart into ever other pieces, and blocks with inputs of their own add up: then
+    all blocks are needed."""
+    if any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in blocks):
         return list(blocks)
     kept: list[Block] = []
     seen: dict[Block, int] = {}
@@ -251,6 +256,7 @@ def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
             others.get("per_layer_token_embd.weight", ((), 0))[1],
             others.get("per_layer_model_proj.weight", ((), 0))[1],
         ),
+        alternate_bytes=others.get("altup_proj.weight", ((), 0))[1],
         softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
         scaled_logits=hp.architecture.startswith(("granite", "command-r", "cohere2", "minicpm")),
         scaled_embeddings=_scaled(hp.architecture),

@@ -15,7 +15,7 @@ ELEMENT_BYTES = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
 
 # ggml/src/ggml-alloc.c:23-50, ggml_op_can_inplace
 IN_PLACE = frozenset(
-    {"scale", "add", "sub", "mul", "div", "sqr", "unary", "rope", "rms_norm", "clamp", "soft_max", "fill", "add_id"}
+    {"scale", "add", "sub", "mul", "div", "sqr", "sqrt", "unary", "rope", "rms_norm", "clamp", "soft_max", "fill", "add_id"}
 )
 # ggml/src/ggml-backend.cpp, ggml_is_view_op
 VIEW_OPS = frozenset({"view", "reshape", "permute", "transpose"})

@@ -5,12 +5,21 @@ from advisor.memory.compute_blocks import Block, BlockBuilder, row_size
 from advisor.memory.compute_graph import CACHE_CELLS, Node
 
 
+CHOSEN_TOKENS = 2048
+"""attention.indexer.top_k of every published model with an indexer; fewer only where the context is shorter."""
+
+
 def latent_attention(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     """DeepSeek 2 and 3, GLM 4.7 Flash, Kimi K2: one latent vector a token instead of keys and values."""
     g, shape = b.graph, b.shape
     g.stage = "attention"
     rank, rope, tokens = shape.kv_lora_rank, shape.rope_dimensions, shape.tokens
-    q = _query(b, block, index, x)
+    sparse = "indexer.attn_k.weight" in block.named
+    if sparse:
+        _store_indexer_keys(b, block, index, x)
+    q, compressed = _query(b, block, index, x)
+    if sparse:
+        b.chosen_tokens = _chosen_tokens(b, block, index, x, compressed)
     joined = b.linear(block, index, x, "attn_kv_a_mqa")
     k_rope = b.rotate(block, g.view(joined, rope, 1, tokens))
     latent = b.norm(block, index, g.view(joined, rank, tokens), "attn_kv_a_norm")
@@ -21,13 +30,58 @@ def latent_attention(b: BlockBuilder, block: Block, index: int, x: Node) -> Node
     return b.linear(block, index, out, "attn_output")
 
 
-def _query(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
+def _query(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node]:
+    """Queries of all heads, and the vector they are made from."""
+    compressed = x
     if "attn_q.weight" in block.named:
         q = b.linear(block, index, x, "attn_q")
     else:
-        q = b.norm(block, index, b.linear(block, index, x, "attn_q_a"), "attn_q_a_norm")
-        q = b.linear(block, index, q, "attn_q_b")
-    return b.graph.reshape(q, q.shape[0] // block.heads, block.heads, b.shape.tokens)
+        compressed = b.norm(block, index, b.linear(block, index, x, "attn_q_a"), "attn_q_a_norm")
+        q = b.linear(block, index, compressed, "attn_q_b")
+    return b.graph.reshape(q, q.shape[0] // block.heads, block.heads, b.shape.tokens), compressed
+
+
+def _store_indexer_keys(b: BlockBuilder, block: Block, index: int, x: Node) -> None:
+    """DeepSeek sparse attention: the indexer's keys go to a cache of their own (src/models/deepseek32.cpp)."""
+    g, shape = b.graph, b.shape
+    width, tokens = shape.indexer_length, shape.tokens
+    keys = b.norm(block, index, b.linear(block, index, x, "indexer.attn_k"), "indexer.k_norm")
+    keys = b.rotate(block, g.reshape(keys, width, 1, tokens))
+    keys = g.op("mul_mat", keys.shape, b.input("indexer rotation", "f32", width, width), keys)
+    cache = g.cache(block.device, row_size(width, shape.key_bytes) * shape.streams, CACHE_CELLS)
+    store(b, CACHE_CELLS, cache, keys, width, "indexer rows")
+
+
+def _chosen_tokens(b: BlockBuilder, block: Block, index: int, x: Node, compressed: Node) -> Node:
+    """The tokens that each query attends to, by the indexer's scores of all cells."""
+    g, shape = b.graph, b.shape
+    width, count, tokens = shape.indexer_length, shape.indexer_heads, shape.tokens
+    q = g.reshape(g.matmul(b.weight(block, "indexer.attn_q_b.weight", index), compressed), width, count, tokens)
+    q = b.rotate(block, q)
+    q = g.op("mul_mat", q.shape, b.input("indexer rotation", "f32", width, width), q)
+    weights = g.unary(g.matmul(b.weight(block, "indexer.proj.weight", index), x), "scale")
+    cache = g.cache(block.device, row_size(width, shape.key_bytes) * shape.streams, CACHE_CELLS)
+    scores = g.op(
+        "lightning_indexer",
+        (CACHE_CELLS, tokens),
+        g.view(q, *q.shape),
+        g.view(cache, 1),
+        g.view(weights, *weights.shape),
+        b.input("indexer mask", "f16", CACHE_CELLS, tokens // shape.streams, 1, shape.streams),
+    )
+    return g.cont(g.op("top_k", (CHOSEN_TOKENS, tokens), scores, kind="i32"))
+
+
+def _sparse_mask(b: BlockBuilder) -> Node | None:
+    """The attention mask with all but the chosen tokens masked (build_attn with llm_graph_input_attn_k_dsa)."""
+    if b.chosen_tokens is None:
+        return None
+    g, tokens = b.graph, b.shape.tokens
+    mask = b.mask(CACHE_CELLS)
+    zeros = g.unary(Node("none", (1, CHOSEN_TOKENS, tokens)), "fill")
+    hidden = g.unary(mask, "fill")
+    shown = g.set_rows(hidden, zeros, g.view(b.chosen_tokens, CHOSEN_TOKENS, tokens))
+    return g.op("add", mask.shape, g.view(shown, *mask.shape), mask, kind=mask.kind)
 
 
 def _absorbed(b: BlockBuilder, block: Block, index: int, q: Node, latent: Node, k_rope: Node) -> Node:
@@ -46,7 +100,7 @@ def _absorbed(b: BlockBuilder, block: Block, index: int, q: Node, latent: Node, 
     keys = g.cache(block.device, row_size(rank + rope, shape.key_bytes) * shape.streams, CACHE_CELLS)
     store(b, CACHE_CELLS, keys, key, rank + rope, "k rows")
     if not shape.latent_values:
-        return heads(b, block, index, query, g.view(keys, 1), g.view(keys, 1), CACHE_CELLS)
+        return heads(b, block, index, query, g.view(keys, 1), g.view(keys, 1), CACHE_CELLS, _sparse_mask(b))
     values = g.cache(block.device, row_size(rank, shape.value_bytes) * shape.streams, CACHE_CELLS)
     store(b, CACHE_CELLS, values, latent, rank, "v rows", transposed=not shape.flash)
     return heads(b, block, index, query, g.view(keys, 1), g.view(values, 1), CACHE_CELLS)

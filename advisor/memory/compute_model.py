@@ -7,7 +7,14 @@ from typing import Literal
 from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
 from advisor.memory.compute_experts import mixture
-from advisor.memory.compute_gemma import dense_and_experts, per_layer_inputs, with_layer_input
+from advisor.memory.compute_gemma import (
+    alternating_block,
+    dense_and_experts,
+    merge,
+    per_layer_inputs,
+    spread,
+    with_layer_input,
+)
 from advisor.memory.compute_graph import Graph, Node
 from advisor.memory.compute_latent import latent_attention
 from advisor.memory.compute_recurrent import gated_delta_net, mamba2, short_convolution
@@ -25,6 +32,8 @@ class Ends:
     """True where the last norm has a bias."""
     per_layer_bytes: tuple[int, int]
     """The table of embeddings for every block and its projection; 0 without."""
+    alternate_bytes: int
+    """Projection to Gemma 3n's copies of the residual; 0 without."""
     softcap: bool
     scaled_logits: bool
     scaled_embeddings: Literal["", "within", "after"]
@@ -42,16 +51,24 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     g = b.graph
     x = _embeddings(b, ends)
     inputs = None
-    if shape.per_layer_width and shape.architecture == "gemma4":
+    alternating = shape.architecture == "gemma3n"
+    if shape.per_layer_width and shape.architecture in ("gemma4", "gemma3n"):
         inputs = per_layer_inputs(b, x, *ends.per_layer_bytes, device=ends.output_device)
+    if alternating:
+        x = spread(b, x, ends.alternate_bytes, ends.output_device)
     rows = g.input("i32", shape.outputs)
     for index, block in enumerate(blocks):
+        if alternating and inputs is not None:
+            x = alternating_block(b, block, index, x, inputs)
+            continue
         picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
         x = _block(b, block, index, x, picked)
         if inputs is not None:
             x = with_layer_input(b, block, index, x, inputs)
         if "layer_output_scale.weight" in block.named:
             x = g.binary("mul", x, b.weight(block, "layer_output_scale.weight", index))
+    if alternating:
+        x = g.get_rows(merge(b, x, ends.alternate_bytes, ends.output_device), rows, shape.width)
     if shape.late_rows and shape.architecture == "gpt-oss":
         x.is_output = True
         x = g.get_rows(x, rows, shape.width)
