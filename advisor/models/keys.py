@@ -147,13 +147,17 @@ def _latent_fields(reader: KeyReader) -> dict[str, Any]:
     }
 
 
+_UNGROUPED = ("mamba", "jamba")
+"""Mamba 1: the engine does not look for groups (mamba.cpp, jamba.cpp)."""
+
+
 def _state_fields(reader: KeyReader, architecture: str, head_length: int) -> dict[str, Any]:
     rwkv = reader.has("wkv.head_size")
     return {
         "ssm_conv_kernel": reader.number("ssm.conv_kernel", 0),
         "ssm_inner_size": reader.number("ssm.inner_size", 0),
         "ssm_state_size": reader.number("ssm.state_size", 0),
-        "ssm_group_count": reader.number("ssm.group_count", 0),
+        "ssm_group_count": 0 if architecture in _UNGROUPED else reader.number("ssm.group_count", 0),
         "ssm_time_step_rank": reader.number("ssm.time_step_rank", 0),
         "shortconv_l_cache": reader.number("shortconv.l_cache", 0),
         "wkv_head_size": reader.number("wkv.head_size", 0),

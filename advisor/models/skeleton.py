@@ -89,7 +89,7 @@ def _added(architecture: str, keys: Mapping[str, object], names: set[str]) -> di
     added |= {f"{architecture}.{name}": value for name, value in _NEEDED.get(architecture, {}).items()}
     if f"{architecture}.expert_count" in keys:
         sigmoid = any("exp_probs_b" in name for name in names)
-        added[f"{architecture}.expert_gating_func"] = 2 if sigmoid else 1
+        added[f"{architecture}.expert_gating_func"] = 4 if architecture == "deepseek4" else 2 if sigmoid else 1
     if architecture in _SECTIONED_ROTATION:
         added[f"{architecture}.rope.dimension_sections"] = _sections(architecture, keys)
     if architecture == "apertus":
