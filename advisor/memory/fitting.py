@@ -123,7 +123,7 @@ def _largest(layout: Layout, candidate: Callable[[int], Placement], limits: Mapp
 
     Compute buffers hardly change from one number to the next, so they are laid out only for numbers that they may decide.
     """
-    compute = layout.compute(candidate(high))
+    compute = np.zeros(candidate(low).device_count, dtype=np.int64)
     of = high
 
     def keeps(number: int) -> bool:
@@ -156,7 +156,7 @@ class _Search:
 
     def run(self) -> Placement:
         shares = self._from_the_back()
-        if self.sparse and self._dense_surplus() > 0:
+        if self.sparse and self._dense_layers_fit(shares):
             shares = self._from_the_front(shares)
         return self.placement(shares)
 
@@ -190,11 +190,13 @@ class _Search:
             return False
         return int(self.layout.total(placement)[gpu]) <= self.limits[gpu]
 
-    def _dense_surplus(self) -> int:
-        """What is left over on all GPUs together with every expert on the host (global_surplus_cpu_moe)."""
+    def _dense_layers_fit(self, shares: Sequence[Share]) -> bool:
+        """True where all GPUs together have room for everything but experts (global_surplus_cpu_moe > 0, fit.cpp:620-655)."""
+        if len(shares) == 1:
+            return shares[0].layers == self.layers
         hp = self.layout.model.hyperparameters
-        placement = place(hp, self.layout.rules, gpus=len(self.limits), split=None, experts_on_host=[True] * hp.block_count)
-        return sum(self.limits) - int(self.layout.total(placement)[:-1].sum())
+        placement = place(hp, self.layout.rules, gpus=len(self.limits), experts_on_host=[True] * hp.block_count)
+        return sum(self.limits) > int(self.layout.total(placement)[:-1].sum())
 
     def _from_the_back(self) -> list[Share]:
         last = len(self.limits) - 1
