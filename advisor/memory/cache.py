@@ -16,6 +16,24 @@ Bytes = NDArray[np.int64]
 
 WINDOWED = (Attention.SLIDING, Attention.CHUNKED)
 _F32_BYTES = 4
+DRAFT_TOKENS = 3
+"""Tokens of one draft (common/common.h:328, n_max)."""
+ROLLED_BACK = frozenset(
+    {
+        "bailingmoe3",
+        "deepseek4",
+        "glm5-next",
+        "kimi-k3",
+        "lfm2",
+        "lfm2moe",
+        "nemotron_h",
+        "nemotron_h_moe",
+        "qwen35",
+        "qwen35moe",
+        "qwen4exp",
+    }
+)
+"""Architectures whose recurrent state is kept once more for each token of a draft (src/llama-arch.cpp:1123-1140)."""
 _COMPRESSED_RATIOS = (4, 128)
 """DeepSeek V4's two kinds of compressed attention (src/llama-kv-cache-dsv4.cpp:17-18)."""
 
@@ -72,14 +90,28 @@ def cache_bytes(hp: Hyperparameters, settings: RunSettings, rules: EngineRules, 
     cells = cache_cells(hp, settings, rules, context)
     if hp.architecture == "deepseek4":
         return _deepseek4(hp, settings, cells)
-    caches = np.array(hp.caches_kv, dtype=np.bool_) & (np.arange(hp.block_count) < hp.layer_count) & hp.causal
+    trunk = np.arange(hp.block_count) < hp.layer_count
+    caches = np.array(hp.caches_kv, dtype=np.bool_) & trunk & hp.causal
     windowed = np.array([kind in WINDOWED for kind in hp.attention], dtype=np.bool_)
     full_rows, window_rows = _row_bytes(hp, settings, rules)
     kv = _times(cells.full, np.where(caches & ~windowed, full_rows, 0)) + _times(
         cells.window, np.where(caches & windowed, window_rows, 0)
     )
-    kv += _times(cells.full, _indexer_rows(hp, settings))
+    kv += _times(cells.full, np.where(trunk, _indexer_rows(hp, settings), 0))
     return CacheBytes(kv * cells.streams, recurrent_bytes(hp, settings))
+
+
+def nextn_cache_bytes(hp: Hyperparameters, settings: RunSettings, rules: EngineRules) -> CacheBytes:
+    """What drafting with the model's own multi-token-prediction blocks adds: their plain cache, and copies of the state.
+
+    src/llama-model.cpp:2632-2640 (a context of type MTP caches the blocks from n_layer on), src/llama-memory-recurrent.cpp:91
+    and common/common.h:396-402 (a copy of the state for each token of a draft, 3 by default).
+    """
+    cells = cache_cells(hp, settings, rules, settings.context)
+    rows, _ = _row_bytes(hp, settings, rules)
+    kv = _times(cells.full, np.where(np.arange(hp.block_count) >= hp.layer_count, rows, 0))
+    copies = DRAFT_TOKENS if hp.architecture in ROLLED_BACK else 0
+    return CacheBytes(kv * cells.streams, recurrent_bytes(hp, settings) * copies)
 
 
 def recurrent_bytes(hp: Hyperparameters, settings: RunSettings) -> Bytes:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.profile import MachineProfile
+from advisor.memory.cache import nextn_cache_bytes
 from advisor.memory.devices import RAM, UNIFIED, Device, devices_of
 from advisor.memory.fitting import fit, free_split, lowered_context, most_layers
 from advisor.memory.layout import Layout
@@ -65,12 +66,13 @@ def plan_memory(
         context = lowered_context(layout, devices, beside.total)
         if context != settings.context:
             layout = replace(layout, settings=settings.model_copy(update={"context": context}), _compute={})
-    return _plan(layout, choose_placement(layout, devices, beside.total), devices, beside, settings)
+    placement = choose_placement(layout, devices, beside.total)
+    if layout.nextn:
+        beside = replace(beside, draft=beside.draft + _own_draft_bytes(layout, placement))
+    return _plan(layout, placement, devices, beside, settings)
 
 
-def _plan(
-    layout: Layout, placement: Placement, devices: Sequence[Device], beside: _Beside, asked: RunSettings
-) -> MemoryPlan:
+def _plan(layout: Layout, placement: Placement, devices: Sequence[Device], beside: _Beside, asked: RunSettings) -> MemoryPlan:
     rows = _rows(layout, placement, devices, beside)
     return MemoryPlan(
         devices=rows,
@@ -151,6 +153,20 @@ def _draft_bytes(draft: ModelMetadata | None, layout: Layout, devices: Sequence[
     placement = choose_placement(own, devices, found)
     found += own.total(placement)
     found[-1] += own.output_bytes
+    return found
+
+
+def _own_draft_bytes(layout: Layout, placement: Placement) -> NDArray[np.int64]:
+    """What a second context for the model's own multi-token-prediction blocks takes, beside their weights.
+
+    Its compute buffer is taken as large as the model's on the device of the last block, since either holds the activations of
+    one block at a time.
+    """
+    hp = layout.model.hyperparameters
+    kv, state = nextn_cache_bytes(hp, layout.settings, layout.rules).by_device(placement)
+    found = kv + state
+    found[placement.blocks[-1]] += layout.compute(placement)[placement.blocks[-1]]
+    found[-1] += layout.output_bytes
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.memory.cache import cache_bytes, cache_cells, row_bytes
+from advisor.memory.cache import cache_bytes, cache_cells, nextn_cache_bytes, row_bytes
 from advisor.memory.placement import place
 from advisor.memory.rules import rules_for
 from advisor.models.hyperparameters import Attention
@@ -220,3 +220,14 @@ def test_deepseek_4_compresses_keys_and_keeps_a_stream_a_slot() -> None:
 
 def test_rows_are_counted_in_whole_blocks() -> None:
     assert row_bytes(np.array([64, 576]), "q8_0").tolist() == [68, 612]
+
+
+def test_drafting_with_its_own_blocks_copies_the_recurrent_state() -> None:
+    # common/common.h:328: 3 tokens a draft; a load log of a draft of 2 says "1 seqs 2 rs_seq" and three times the state
+    model = file("qwen3.6-35b-a3b")
+    found = nextn_cache_bytes(model.hyperparameters, settings(model, slots=1), rules_for())
+    assert found.state.sum() / MIB == 3 * 62.8125
+    dense = file("glm-4.5-air")
+    assert nextn_cache_bytes(dense.hyperparameters, settings(dense, slots=1, context=8192), rules_for()).kv.nonzero()[
+        0
+    ].tolist() == [46]

@@ -268,6 +268,10 @@ def test_a_model_that_drafts_for_itself_loads_its_prediction_blocks() -> None:
     extra = drafting.devices[0].weights_bytes - plain.devices[0].weights_bytes
     table = model.weight_table
     assert extra == table.block_bytes[46] + table.expert_bytes[46]
+    # one block's cache, 8 heads of 128, f16, for the context; and a compute buffer and row of logits of its own
+    gpu = drafting.devices[0]
+    assert gpu.draft_bytes == 8192 * 2 * 8 * 128 * 2 + gpu.compute_bytes
+    assert drafting.host.draft_bytes == drafting.host.output_bytes
     assert any("predict several tokens" in said for said in plain.assumptions)
 
 
