@@ -68,7 +68,8 @@ def compute_buffers(
     )
     cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
     plan = _events(facts)
-    return tuple(ComputeBuffer(*peak(events, cells, ALIGNMENT)) for events in plan)
+    buffers = tuple(ComputeBuffer(*peak(events, cells, ALIGNMENT)) for events in plan)
+    return _reordered(facts, buffers) if backend == "vulkan" else buffers
 
 
 def compute_bytes(
@@ -86,6 +87,23 @@ def compute_bytes(
         for one in contexts
     ]
     return np.array(columns, dtype=np.int64).reshape(len(contexts), placement.device_count).T
+
+
+def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[ComputeBuffer, ...]:
+    """Vulkan puts a graph's nodes into another order (ggml_vk_graph_optimize), which cannot be followed here.
+
+    Where recurrent blocks come first and masks are f32 (builds before PR 23764), load logs of Qwen3.6-35B-A3B (b9010, 2026-05-03)
+    show that the memory of the mask does not serve for logits any more: 485 MiB of logits, 4 bytes x ubatch x context, and 12 to
+    25 MiB.
+    """
+    shape = facts.shape
+    if not (shape.flash and shape.mask_f32 and any(block.recurrent for block in facts.blocks)):
+        return buffers
+    mask = 4 * facts.cells * shape.tokens
+    gpus = tuple(
+        ComputeBuffer(buffer.n_bytes + mask, buffer.stage) if buffer.stage == "logits" else buffer for buffer in buffers[:-1]
+    )
+    return (*gpus, buffers[-1])
 
 
 def _events(facts: Facts) -> tuple[tuple[Event, ...], ...]:

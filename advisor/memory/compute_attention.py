@@ -76,17 +76,19 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
     """build_attn without the output projection: keys and values stored, then all heads."""
     g, shape = b.graph, b.shape
     cells = WINDOW_CELLS if shape.windowed and block.attention in SLIDING else CACHE_CELLS
-    if shape.key_rotation:
+    if rotation := shape.key_rotation[cells == WINDOW_CELLS]:
         name = f"key rotation{cells}"
-        q = _hadamard(b, q, name, shape.key_rotation)
-        k = k if k is None else _hadamard(b, k, name, shape.key_rotation)
+        q = _hadamard(b, q, name, rotation)
+        k = k if k is None else _hadamard(b, k, name, rotation)
     if shape.value_rotation and v is not None:
         v = _hadamard(b, v, f"value rotation{cells}", shape.value_rotation)
     for node in (q, k, v) if shape.windowed else (q, v, k):
         if node is not None:
             g.expand(node)
-    keys = g.cache(block.device, row_size(block.kv_heads * block.key_length, shape.key_bytes) * shape.streams, cells)
-    values = g.cache(block.device, row_size(block.kv_heads * block.value_length, shape.value_bytes) * shape.streams, cells)
+    keys = g.cache(block.cache_device, row_size(block.kv_heads * block.key_length, shape.key_bytes) * shape.streams, cells)
+    values = g.cache(
+        block.cache_device, row_size(block.kv_heads * block.value_length, shape.value_bytes) * shape.streams, cells
+    )
     if k is not None and v is not None:
         store(b, cells, keys, k, block.kv_heads * block.key_length, "k rows")
         store(b, cells, values, v, block.kv_heads * block.value_length, "v rows", transposed=not shape.flash)

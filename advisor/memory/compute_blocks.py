@@ -16,6 +16,8 @@ class Block:
 
     device: int
     experts_device: int
+    cache_device: int
+    """Where its keys and values are: elsewhere for blocks that read the cache of an earlier one."""
     attention: Attention
     caches: bool
     recurrent: bool
@@ -40,6 +42,7 @@ class Block:
             (
                 self.device,
                 self.experts_device,
+                self.cache_device,
                 self.attention,
                 self.caches,
                 self.recurrent,
@@ -94,8 +97,9 @@ class GraphShape:
     late_rows: bool = False
     """The rows to output are picked after the last block, not within it."""
     fused_delta_net: bool = True
-    key_rotation: int = 0
-    """Width of the Hadamard matrix that keys are rotated by before they are quantized; 0 where they are not."""
+    key_rotation: tuple[int, int] = (0, 0)
+    """Width of the Hadamard matrix that keys are rotated by before they are quantized, in the ordinary and in the window cache;
+    0 where they are not."""
     value_rotation: int = 0
     dequantized: bool = False
     """Flash attention keeps f16 copies of quantized keys and values next to its result (CUDA and ROCm)."""

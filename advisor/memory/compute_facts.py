@@ -99,7 +99,7 @@ def facts_of(
         experts_used=hp.expert_used_count,
         mask_f32=not rules.host_mask_f16,
         late_rows=rules.late_rows and hp.architecture in LATE_ROWS,
-        key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else 0,
+        key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else (0, 0),
         value_rotation=64 if _quantized(settings.type_v) and rules.rotated_cache and full_v % 64 == 0 else 0,
         dequantized=dequantized and rules.dequantized_cache and flash,
         latent_values=rules.mla_stores_values,
@@ -144,18 +144,21 @@ def _head_lengths(hp: Hyperparameters) -> tuple[int, int]:
     return hp.key_length[full[0]], hp.value_length[full[0]]
 
 
-def _key_rotation(hp: Hyperparameters, full_length: int) -> int:
-    """Width of the matrix that keys are rotated by: the largest power of two that divides every head.
+def _key_rotation(hp: Hyperparameters, full_length: int) -> tuple[int, int]:
+    """Width of the matrix that keys are rotated by, in the ordinary and in the window cache.
 
-    src/llama-kv-cache.cpp:1447-1465.
+    The largest power of two that divides every head of that cache, 64 where heads differ (src/llama-kv-cache.cpp:1447-1465).
     """
-    if full_length % 64:
+    return _rotation(hp, full_length, windowed=False), _rotation(hp, full_length, windowed=True)
+
+
+def _rotation(hp: Hyperparameters, full_length: int, *, windowed: bool) -> int:
+    blocks = zip(hp.key_length, hp.caches_kv, hp.attention, strict=True)
+    lengths = {length for length, caches, kind in blocks if caches and (kind is not Attention.FULL) == windowed}
+    if full_length % 64 or not lengths:
         return 0
-    lengths = {length for length, caches in zip(hp.key_length, hp.caches_kv, strict=True) if caches}
-    if len(lengths) != 1:
-        return 64
     width = 64
-    while max(lengths) % (2 * width) == 0:
+    while len(lengths) == 1 and max(lengths) % (2 * width) == 0:
         width *= 2
     return width
 
@@ -189,6 +192,7 @@ def _blocks(hp: Hyperparameters, weights: Sequence[Weights], others: Weights, pl
             Block(
                 device=device,
                 experts_device=experts,
+                cache_device=_cache_device(hp, placement, index),
                 attention=hp.attention[index],
                 caches=hp.caches_kv[index],
                 recurrent=hp.recurrent[index],
@@ -201,6 +205,15 @@ def _blocks(hp: Hyperparameters, weights: Sequence[Weights], others: Weights, pl
             )
         )
     return blocks
+
+
+def _cache_device(hp: Hyperparameters, placement: Placement, index: int) -> int:
+    """The device of the cache that a block reads: its own, or the latest one of its kind before it."""
+    if not hp.caches_kv[index] and not hp.recurrent[index]:
+        for earlier in range(index - 1, -1, -1):
+            if hp.caches_kv[earlier] and hp.attention[earlier] is hp.attention[index]:
+                return placement.blocks[earlier]
+    return placement.blocks[index]
 
 
 def _rotates(hp: Hyperparameters, index: int) -> bool:

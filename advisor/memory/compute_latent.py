@@ -4,7 +4,6 @@ from advisor.memory.compute_attention import attend, heads, store
 from advisor.memory.compute_blocks import Block, BlockBuilder, row_size
 from advisor.memory.compute_graph import CACHE_CELLS, Node
 
-
 CHOSEN_TOKENS = 2048
 """attention.indexer.top_k of every published model with an indexer; fewer only where the context is shorter."""
 

@@ -49,9 +49,9 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     """The graph that the engine reserves memory for (llama_context::graph_reserve)."""
     b = BlockBuilder(shape)
     g = b.graph
+    alternating = shape.architecture == "gemma3n"
     x = _embeddings(b, ends)
     inputs = None
-    alternating = shape.architecture == "gemma3n"
     if shape.per_layer_width and shape.architecture in ("gemma4", "gemma3n"):
         inputs = per_layer_inputs(b, x, *ends.per_layer_bytes, device=ends.output_device)
     if alternating:
@@ -60,24 +60,37 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     for index, block in enumerate(blocks):
         if alternating and inputs is not None:
             x = alternating_block(b, block, index, x, inputs)
-            continue
-        picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
-        x = _block(b, block, index, x, picked)
-        if inputs is not None:
-            x = with_layer_input(b, block, index, x, inputs)
-        if "layer_output_scale.weight" in block.named:
-            x = g.binary("mul", x, b.weight(block, "layer_output_scale.weight", index))
+        else:
+            picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
+            x = _with_extras(b, block, index, _block(b, block, index, x, picked), inputs)
     if alternating:
         x = g.get_rows(merge(b, x, ends.alternate_bytes, ends.output_device), rows, shape.width)
-    if shape.late_rows and shape.architecture == "gpt-oss":
+    g.expand(_logits(b, ends, x, rows))
+    return g
+
+
+def _with_extras(b: BlockBuilder, block: Block, index: int, x: Node, inputs: Node | None) -> Node:
+    """What Gemma 4 does after a block."""
+    if inputs is not None:
+        x = with_layer_input(b, block, index, x, inputs)
+    if "layer_output_scale.weight" in block.named:
+        x = b.graph.binary("mul", x, b.weight(block, "layer_output_scale.weight", index))
+    return x
+
+
+def _logits(b: BlockBuilder, ends: Ends, x: Node, rows: Node) -> Node:
+    """The last norm and the output layer. Embeddings, hidden states and logits are kept (llm_graph_result::set_outputs)."""
+    g, shape = b.graph, b.shape
+    before_norm = shape.late_rows and shape.architecture == "gpt-oss"
+    if before_norm:
         x.is_output = True
         x = g.get_rows(x, rows, shape.width)
     g.stage = "logits"
     device = ends.output_device
     x = g.unary(x, "norm" if ends.norm_layer else "rms_norm")
     x = g.binary("mul", x, g.weight(device, shape.width * 4, shape.width))
-    x.is_output = True  # llm_graph_result::set_outputs: embeddings and hidden states are kept
-    if shape.late_rows and shape.architecture != "gpt-oss":
+    x.is_output = True
+    if shape.late_rows and not before_norm:
         x = g.get_rows(x, rows, shape.width)
     logits = g.matmul(g.weight(device, ends.output_bytes, shape.width, ends.vocabulary), x)
     if ends.scaled_logits:
@@ -86,8 +99,7 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
         for op in ("scale", "unary", "scale"):
             logits = g.unary(logits, op)
     logits.is_output = True
-    g.expand(logits)
-    return g
+    return logits
 
 
 def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
