@@ -6,6 +6,7 @@ Runs on Linux, macOS and Windows, under whatever Python 3.11 or newer was at han
 import argparse
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -109,11 +110,14 @@ def _stamp(environment: Environment) -> str | None:
 
 
 def _install(environment: Environment) -> None:
-    if not _usable(environment.python):
+    fresh = not _usable(environment.python)
+    if fresh:
         _make(environment)
     print("Installing what Headroom needs into .venv: once, about half a minute.", flush=True)
     environment.log.unlink(missing_ok=True)
     try:
+        if fresh:
+            _renew_pip(environment)
         # --no-compile: modules are compiled as they are first imported, a few seconds instead of a minute for all of them.
         _pip(environment, "install", "--require-hashes", "--no-compile", "-r", str(environment.root / "requirements.lock"))
         _pip(environment, "install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(environment.root))
@@ -129,6 +133,18 @@ def _install(environment: Environment) -> None:
         except _PipError as second:
             raise InstallError(second.explain(environment)) from None
     (environment.folder / _STAMP).write_text(_fingerprint(environment))
+
+
+def _renew_pip(environment: Environment) -> None:
+    """Replace the pip that Python brought by the lock's: measured, it installs the rest in little more than half the time."""
+    entry = re.search(
+        r"^pip==.*\n(?: .*\n)+", (environment.root / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if entry is None:
+        return
+    only_pip = environment.folder / "headroom-pip.lock"
+    only_pip.write_text(entry[0], encoding="utf-8")
+    _pip(environment, "install", "--require-hashes", "--no-compile", "-r", str(only_pip))
 
 
 def _usable(python: Path) -> bool:

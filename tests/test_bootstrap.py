@@ -121,6 +121,19 @@ def test_a_system_without_the_locked_versions_takes_others(checkout, monkeypatch
     assert "unchecked" in capsys.readouterr().out
 
 
+def test_a_new_environment_gets_the_pip_of_the_lock_and_nothing_else_with_it(checkout, monkeypatch):
+    (checkout.root / "requirements.lock").write_text((ROOT / "requirements.lock").read_text())
+    asked = []
+    monkeypatch.setattr(bootstrap, "_pip", lambda environment, *arguments: asked.append(arguments))
+    bootstrap._renew_pip(checkout)
+    [[*options, file]] = asked
+    assert options == ["install", "--require-hashes", "--no-compile", "-r"]
+    lines = Path(file).read_text().splitlines()
+    assert lines[0].startswith("pip==")
+    assert len(lines) > 1
+    assert all(line.startswith("    --hash=sha256:") for line in lines[1:])
+
+
 def test_a_python_without_ensurepip_says_what_to_install(checkout, monkeypatch):
     said = "The virtual environment was not created successfully because ensurepip is not\navailable."
 
