@@ -32,6 +32,7 @@ _NEEDED: dict[str, dict[str, object]] = {
     "gptneox": {"use_parallel_residual": True},
 }
 """Keys that the engine insists on and no size depends on, with values such as files have (load_arch_hparams, src/models/)."""
+_WITH_TOKEN_TYPES = ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3")
 _SECTIONED_ROTATION = ("qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "qwen4exp")
 
 
@@ -76,11 +77,11 @@ def skeleton_keys(keys: Mapping[str, object], tensors: Iterable[Tensor], vocab_s
         if isinstance(value, int | float | str | tuple | list)
         and not name.startswith(("tokenizer.", "split.", "general.alignment"))
     }
-    added = _added(architecture, keys, {tensor.name for tensor in tensors})
+    added = _added(architecture, keys, {tensor.name: tensor.shape for tensor in tensors})
     return {**added, **kept, "tokenizer.ggml.model": "no_vocab", f"{architecture}.vocab_size": vocab_size}
 
 
-def _added(architecture: str, keys: Mapping[str, object], names: set[str]) -> dict[str, object]:
+def _added(architecture: str, keys: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, object]:
     """Keys that may be missing where `keys` come from the catalogue; those in `keys` go before them."""
     added: dict[str, object] = {
         f"{architecture}.attention.layer_norm_rms_epsilon": 1e-5,
@@ -88,7 +89,7 @@ def _added(architecture: str, keys: Mapping[str, object], names: set[str]) -> di
     }
     added |= {f"{architecture}.{name}": value for name, value in _NEEDED.get(architecture, {}).items()}
     if f"{architecture}.expert_count" in keys:
-        sigmoid = any("exp_probs_b" in name for name in names)
+        sigmoid = any("exp_probs_b" in name for name in shapes)
         added[f"{architecture}.expert_gating_func"] = 4 if architecture == "deepseek4" else 2 if sigmoid else 1
     if architecture in _SECTIONED_ROTATION:
         added[f"{architecture}.rope.dimension_sections"] = _sections(architecture, keys)
@@ -96,8 +97,8 @@ def _added(architecture: str, keys: Mapping[str, object], names: set[str]) -> di
         blocks = keys["apertus.block_count"]
         assert isinstance(blocks, int)
         added |= {f"xielu.{name}": (0.5,) * blocks for name in ("alpha_n", "alpha_p", "beta", "eps")}
-    if architecture == "bert":
-        added["tokenizer.ggml.token_type_count"] = 1
+    if architecture in _WITH_TOKEN_TYPES:
+        added["tokenizer.ggml.token_type_count"] = shapes.get("token_types.weight", (0, 1))[-1]
     return added
 
 

@@ -28,6 +28,14 @@ def merged(hp: Hyperparameters, il: int, _options: TensorOptions) -> Shapes:
     yield "ffn_down.weight", (inner, width)
 
 
+def gated_half(hp: Hyperparameters, il: int, _options: TensorOptions) -> Shapes:
+    """As `gated` at half the width that the key says (qwen.cpp)."""
+    width, inner = hp.embedding_length, hp.feed_forward_length[il] // 2
+    yield "ffn_gate.weight", (width, inner)
+    yield "ffn_up.weight", (width, inner)
+    yield "ffn_down.weight", (inner, width)
+
+
 def experts(hp: Hyperparameters, _il: int, options: TensorOptions) -> Shapes:
     """Router, experts and shared experts."""
     width, inner, count = hp.embedding_length, hp.expert_feed_forward_length, hp.expert_count

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from advisor.models import tensors_attention as attend
 from advisor.models import tensors_feed_forward as network
 from advisor.models import tensors_recurrent as state_of
+from advisor.models import tensors_single as single
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.tensor_shape import Shapes, TensorOptions
 
@@ -33,72 +34,6 @@ class Layout:
     outside: OutsidePart | None = None
     output_norm: str = "output_norm"
     options: TensorOptions = _NO_OPTIONS
-
-
-def _per_layer_input(hp: Hyperparameters) -> Shapes:
-    length = hp.per_layer_embedding_length
-    if length:
-        yield "per_layer_token_embd.weight", (length * hp.block_count, hp.vocab_size)
-        yield "per_layer_model_proj.weight", (hp.embedding_length, length * hp.block_count)
-        yield "per_layer_proj_norm.weight", (length,)
-
-
-def _gemma4_outside(hp: Hyperparameters, _options: TensorOptions) -> Shapes:
-    yield from _per_layer_input(hp)
-
-
-def _gemma3n_outside(hp: Hyperparameters, _options: TensorOptions) -> Shapes:
-    yield from _per_layer_input(hp)
-    width, inputs = hp.embedding_length, _ALTUP_INPUTS
-    yield "altup_proj.weight", (width, width, inputs - 1)
-    yield "altup_unembd_proj.weight", (width, width, inputs - 1)
-
-
-_ALTUP_INPUTS, _LAUREL_RANK = 4, 64
-"""llama-hparams.h:325-327: set by the engine, no key says them."""
-
-
-def _per_layer_gate(hp: Hyperparameters) -> Shapes:
-    width, length = hp.embedding_length, hp.per_layer_embedding_length
-    if length:
-        yield "inp_gate.weight", (width, length)
-        yield "proj.weight", (length, width)
-        yield "post_norm.weight", (width,)
-
-
-def _gemma4_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
-    yield "layer_output_scale.weight", (1,)
-    yield from _per_layer_gate(hp)
-
-
-def _falcon_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
-    # Named without ".weight": falcon-h1.cpp:96, and gguf's tensor map has "pre_ff_layernorm.weight" as a whole name.
-    yield "ffn_norm", (hp.embedding_length,)
-
-
-def _gemma3n_addition(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
-    width, inputs = hp.embedding_length, _ALTUP_INPUTS
-    yield from _per_layer_gate(hp)
-    yield "altup_correct_coef.weight", (inputs, inputs)
-    yield "altup_correct_scale.weight", (width,)
-    yield "altup_predict_coef.weight", (inputs, inputs * inputs)
-    yield "altup_router.weight", (width, inputs)
-    yield "altup_router_norm.weight", (width,)
-    yield "laurel_l.weight", (width, _LAUREL_RANK)
-    yield "laurel_r.weight", (_LAUREL_RANK, width)
-    yield "laurel_post_norm.weight", (width,)
-
-
-def _gpt2_outside(hp: Hyperparameters, _options: TensorOptions) -> Shapes:
-    yield "position_embd.weight", (hp.embedding_length, hp.context_length or 0)
-
-
-def _bert_outside(hp: Hyperparameters, options: TensorOptions) -> Shapes:
-    if options.token_types:
-        yield "token_types.weight", (hp.embedding_length, options.token_types)
-    yield "position_embd.weight", (hp.embedding_length, hp.context_length or 0)
-    yield "token_embd_norm.weight", (hp.embedding_length,)
-    yield "token_embd_norm.bias", (hp.embedding_length,)
 
 
 _PLAIN = Layout()
@@ -141,15 +76,15 @@ LAYOUTS: dict[str, Layout] = {
     "gemma3": Layout(_SANDWICH, options=TensorOptions(tied_embeddings=True, qk_norm="head")),  # gemma3.cpp
     "gemma3n": Layout(  # gemma3n.cpp
         _SANDWICH,
-        addition=_gemma3n_addition,
-        outside=_gemma3n_outside,
+        addition=single.gemma3n_addition,
+        outside=single.gemma3n_outside,
         options=TensorOptions(tied_embeddings=True, qk_norm="head"),
     ),
     "gemma4": Layout(  # gemma4.cpp
         _SANDWICH,
         experts=network.gemma_experts,
-        addition=_gemma4_addition,
-        outside=_gemma4_outside,
+        addition=single.gemma4_addition,
+        outside=single.gemma4_outside,
         options=TensorOptions(tied_embeddings=True, qk_norm="head", rope_freqs=True),
     ),
     "glm4": Layout(_SANDWICH, feed_forward=network.merged),  # glm4.cpp
@@ -170,12 +105,12 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "phi3": Layout(attention=attend.fused, feed_forward=network.merged),  # phi3.cpp
     "gpt2": Layout(  # gpt2.cpp
-        attention=attend.fused, feed_forward=network.plain, outside=_gpt2_outside, options=_ALL_BIASES
+        attention=attend.fused, feed_forward=network.plain, outside=single.gpt2_outside, options=_ALL_BIASES
     ),
     "bert": Layout(  # bert.cpp
         ("attn_output_norm", "layer_output_norm"),
         feed_forward=network.plain,
-        outside=_bert_outside,
+        outside=single.bert_outside,
         output_norm="",
         options=replace(_ALL_BIASES, tied_embeddings=True, output_norm_bias=False, token_types=2),
     ),
@@ -216,10 +151,46 @@ LAYOUTS: dict[str, Layout] = {
     "qwen35moe": _DELTA_NET,  # qwen35moe.cpp
     "lfm2": _LFM2,  # lfm2.cpp
     "lfm2moe": replace(_LFM2, options=replace(_LFM2.options, selection_bias=True)),  # lfm2moe.cpp
-    "falcon-h1": Layout(_ATTENTION_ONLY, state=state_of.mamba2, addition=_falcon_addition),  # falcon-h1.cpp
+    "falcon-h1": Layout(_ATTENTION_ONLY, state=state_of.mamba2, addition=single.falcon_h1_addition),  # falcon-h1.cpp
     "granitehybrid": Layout(state=state_of.mamba2, options=TensorOptions(tied_embeddings=True)),  # granite-hybrid.cpp
     "nemotron_h": Layout(_ATTENTION_ONLY, feed_forward=network.plain, state=state_of.mamba2),  # nemotron-h.cpp
     "nemotron_h_moe": Layout(  # nemotron-h.cpp
         _ATTENTION_ONLY, feed_forward=network.plain, experts=network.ungated_experts, state=state_of.mamba2
     ),
+    # --- others that the engine loads, in files of other catalogues ---
+    **dict.fromkeys(("internlm2", "baichuan", "xverse", "refact", "deepseek", "bailingmoe", "smallthinker", "llada"), _PLAIN),
+    **dict.fromkeys(("llada-moe", "rnd1", "hunyuan_vl", "maincoder", "mellum"), _HEAD_NORMS),
+    "dream": _QKV_BIAS,
+    "paddleocr": _TIED,
+    "mistral4": Layout(attention=attend.latent),
+    "orion": Layout(options=TensorOptions(norm_bias=True, output_norm_bias=True)),
+    "olmo": Layout((), output_norm=""),
+    "plamo": Layout(_ATTENTION_ONLY),
+    "qwen": Layout(attention=attend.fused, feed_forward=network.gated_half, options=TensorOptions(qkv_bias=True)),
+    "chatglm": Layout(attention=attend.fused, feed_forward=network.merged, options=TensorOptions(qkv_bias=True)),
+    "falcon": Layout(
+        _ATTENTION_ONLY, attend.fused, network.plain, options=TensorOptions(norm_bias=True, output_norm_bias=True)
+    ),
+    "gptneox": Layout(attention=attend.fused, feed_forward=network.plain, options=_ALL_BIASES),
+    "codeshell": Layout(attention=attend.fused, feed_forward=network.plain, options=_ALL_BIASES),
+    "starcoder": Layout(attention=attend.fused, feed_forward=network.plain, outside=single.gpt2_outside, options=_ALL_BIASES),
+    "bloom": Layout(attention=attend.fused, feed_forward=network.plain, outside=single.bloom_outside, options=_ALL_BIASES),
+    "jais2": Layout(feed_forward=network.plain, options=_ALL_BIASES),
+    "mpt": Layout(attention=attend.fused, feed_forward=network.plain, options=TensorOptions(tied_embeddings=True)),
+    "pangu-embedded": Layout(options=TensorOptions(qkv_bias=True, attention_output_bias=True)),
+    "deci": Layout((), addition=single.deci_addition, options=TensorOptions(rope_freqs=True)),
+    "dots1": Layout(options=TensorOptions(qk_norm="head", selection_bias=True)),
+    "exaone-moe": Layout(options=TensorOptions(qk_norm="head", selection_bias=True, rope_freqs=True)),
+    "cohere2moe": Layout(_ATTENTION_ONLY, options=TensorOptions(tied_embeddings=True)),
+    "afmoe": Layout(_SANDWICH, addition=single.afmoe_addition, options=TensorOptions(qk_norm="head", selection_bias=True)),
+    "nomic-bert": Layout(
+        ("attn_output_norm", "layer_output_norm"),
+        attend.fused,
+        outside=single.nomic_outside,
+        output_norm="",
+        options=TensorOptions(tied_embeddings=True, norm_bias=True, token_types=2),
+    ),
+    "mamba": Layout(_ATTENTION_ONLY, state=state_of.mamba, options=TensorOptions(tied_embeddings=True)),
+    "mamba2": Layout(_ATTENTION_ONLY, state=state_of.mamba2, options=TensorOptions(tied_embeddings=True)),
+    "jamba": Layout(state=state_of.normed_mamba),
 }

@@ -4,6 +4,28 @@ from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.tensor_shape import Shapes, TensorOptions
 
 
+def mamba(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
+    """mamba.cpp."""
+    width, inner, state, rank = hp.embedding_length, hp.ssm_inner_size, hp.ssm_state_size, hp.ssm_time_step_rank
+    yield "ssm_in.weight", (width, 2 * inner)
+    yield "ssm_conv1d.weight", (hp.ssm_conv_kernel, inner)
+    yield "ssm_conv1d.bias", (inner,)
+    yield "ssm_x.weight", (inner, rank + 2 * state)
+    yield "ssm_dt.weight", (rank, inner)
+    yield "ssm_dt.bias", (inner,)
+    yield "ssm_a", (state, inner)
+    yield "ssm_d", (inner,)
+    yield "ssm_out.weight", (inner, width)
+
+
+def normed_mamba(hp: Hyperparameters, il: int, options: TensorOptions) -> Shapes:
+    """As `mamba` with norms on step, input and output (jamba.cpp)."""
+    yield from mamba(hp, il, options)
+    yield "ssm_dt_norm.weight", (hp.ssm_time_step_rank,)
+    yield "ssm_b_norm.weight", (hp.ssm_state_size,)
+    yield "ssm_c_norm.weight", (hp.ssm_state_size,)
+
+
 def mamba2(hp: Hyperparameters, _il: int, options: TensorOptions) -> Shapes:
     """nemotron-h.cpp:85-103, granite-hybrid.cpp, falcon-h1.cpp."""
     width, inner, groups, heads = hp.embedding_length, hp.ssm_inner_size, hp.ssm_group_count, hp.ssm_time_step_rank
