@@ -15,6 +15,7 @@ from advisor.memory.layout import Layout
 from advisor.memory.overhead import gpu_overhead, host_overhead
 from advisor.memory.placement import Placement, place
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
+from advisor.memory.repack import repacked_bytes
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 from advisor.units import format_size
@@ -69,7 +70,8 @@ def plan_memory(
     placement = choose_placement(layout, devices, beside.total)
     if layout.nextn:
         beside = replace(beside, draft=beside.draft + _own_draft_bytes(layout, placement))
-    return _plan(layout, placement, devices, beside, settings)
+    plan = _plan(layout, placement, devices, beside, settings)
+    return replace(plan, assumptions=plan.assumptions + _repacked(model, machine, devices))
 
 
 def _plan(layout: Layout, placement: Placement, devices: Sequence[Device], beside: _Beside, asked: RunSettings) -> MemoryPlan:
@@ -259,6 +261,19 @@ def _assumptions(layout: Layout, placement: Placement, devices: Sequence[Device]
             "llama-server keeps earlier prompts in up to 8 GiB of system memory as it runs (--cache-ram); not counted here."
         )
     return tuple(said)
+
+
+def _repacked(model: ModelMetadata, machine: MachineProfile | None, devices: Sequence[Device]) -> tuple[str, ...]:
+    if machine is None or len(devices) > 1 or not machine.cpu.instruction_sets:
+        return ()
+    size = repacked_bytes(model.tensors, machine.cpu.instruction_sets)
+    if not size:
+        return ()
+    said = (
+        f"llama.cpp copies {format_size(size)} of weights into a layout of this processor's own; they count once, since the "
+        "system can drop the file's pages."
+    )
+    return (said,)
 
 
 def _skipped_bytes(layout: Layout) -> int:
