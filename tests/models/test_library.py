@@ -9,8 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from advisor.errors import QuestionError
+from advisor.models.gguf_header import GGUFHeader, parse_header, read_header
+from advisor.models.keys import hyperparameters
 from advisor.models.library import catalogue, read_family
 from advisor.models.quantization import parse_quantization
+from tests.models import real_files
 
 FOLDER = Path(sys.modules["advisor.models.library"].__file__ or "").parent / "catalogue"
 
@@ -106,6 +109,22 @@ def test_file_sizes_are_those_published(model_id: str, quantization: str, publis
     """Within a thousandth: the header's vocabulary is known to about 1 MB."""
     model = catalogue().find(model_id).quantized(quantization)
     assert model.file_bytes == pytest.approx(published, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "quantization", "header"),
+    [
+        ("smollm2-135m", "Q4_1", read_header(real_files.smollm2())),
+        ("gemma-3-270m", "Q4_K_M", parse_header(real_files.gemma_header(), real_files.GEMMA_FILE_BYTES)),
+    ],
+    ids=["smollm2", "gemma3"],
+)
+def test_real_files_are_as_the_catalogue_says(model_id: str, quantization: str, header: GGUFHeader) -> None:
+    model = catalogue().find(model_id)
+    assert model.hyperparameters == hyperparameters(header.metadata)
+    predicted = model.quantized(quantization)
+    assert {t.name: (t.shape, t.type) for t in predicted.tensors} == {t.name: (t.shape, t.type) for t in header.tensors}
+    assert predicted.file_bytes == header.file_bytes
 
 
 def test_a_quantized_model_is_made_once() -> None:
