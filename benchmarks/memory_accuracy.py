@@ -21,7 +21,14 @@ from advisor.accuracy.evaluate import evaluate
 from advisor.units import MIB
 
 CASES = Path(__file__).parent / "data" / "memory_cases.jsonl"
-_SHORT = {"weights": "weights", "kv_cache": "KV", "recurrent_state": "RS", "compute": "compute", "output": "output", "total": "total"}
+_SHORT = {
+    "weights": "weights",
+    "kv_cache": "KV",
+    "recurrent_state": "RS",
+    "compute": "compute",
+    "output": "output",
+    "total": "total",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +59,11 @@ def _as_json(result: CaseResult) -> dict[str, Any]:
 
 
 def _print_case(result: CaseResult, *, every: bool) -> None:
-    marks = ("" if result.mainline else " [fork]") + (" [scaled]" if result.scaled else "") + ("" if result.counted else " [partly]")
+    marks = (
+        ("" if result.mainline else " [fork]")
+        + (" [scaled]" if result.scaled else "")
+        + ("" if result.counted else " [partly]")
+    )
     print(f"{result.id}{marks}  rules of {result.rules}")
     devices = dict.fromkeys(row.device for row in result.differences)
     for device in devices:
@@ -61,7 +72,9 @@ def _print_case(result: CaseResult, *, every: bool) -> None:
             print(f"    {device:9}" + "  ".join(_brief(row) for row in rows))
             continue
         for row in rows:
-            print(f"    {device:9} {_SHORT[row.component]:8} {row.predicted / MIB:12.2f} {row.logged / MIB:12.2f} {_percent(row):>9}")
+            print(
+                f"    {device:9} {_SHORT[row.component]:8} {row.predicted / MIB:12.2f} {row.logged / MIB:12.2f} {_percent(row):>9}"
+            )
     for remark in result.remarks:
         print(f"    ({remark})")
 
@@ -80,7 +93,9 @@ def _print_worst(results: Sequence[CaseResult], component: str, count: int) -> N
     print(f"\nlargest errors, {component}")
     for error, result, row in rows[:count]:
         if error:
-            print(f"    {_percent(row):>9} {row.predicted / MIB:11.2f} for {row.logged / MIB:11.2f} MiB  {row.device:9} {result.id}")
+            print(
+                f"    {_percent(row):>9} {row.predicted / MIB:11.2f} for {row.logged / MIB:11.2f} MiB  {row.device:9} {result.id}"
+            )
 
 
 def _print_exclusions(results: Sequence[CaseResult]) -> None:
@@ -92,7 +107,10 @@ def _print_exclusions(results: Sequence[CaseResult]) -> None:
 
 def _print_summary(summary: Summary) -> None:
     print(f"\ncases {summary.cases}, counted whole {summary.counted}")
-    print(f"KV cache exact         {summary.kv_exact} of {summary.kv_cases} mainline cases" + "".join(f"\n    not {x}" for x in summary.kv_wrong))
+    print(
+        f"KV cache exact         {summary.kv_exact} of {summary.kv_cases} mainline cases"
+        + "".join(f"\n    not {x}" for x in summary.kv_wrong)
+    )
     print(f"recurrent state exact  {summary.rs_exact} of {summary.rs_cases}")
     print(f"weights within 0.5 %   {summary.weights_right} of {summary.weights_devices} devices")
     print(f"  scaled to the size   {summary.scaled_right} of {summary.scaled_devices} devices")
@@ -102,7 +120,9 @@ def _print_summary(summary: Summary) -> None:
 
 def _spread(spread: Spread) -> str:
     shares = (spread.median, spread.p90, spread.p95, spread.worst)
-    text = ", ".join(f"{name} {100 * share:.2f} %" for name, share in zip(("median", "p90", "p95", "worst"), shares, strict=True))
+    text = ", ".join(
+        f"{name} {100 * share:.2f} %" for name, share in zip(("median", "p90", "p95", "worst"), shares, strict=True)
+    )
     return f"{spread.count:4} compared: {text}"
 
 

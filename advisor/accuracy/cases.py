@@ -46,7 +46,8 @@ _KEY_OF_HPARAM = {
 """print_info's names (llama.cpp src/llama-model.cpp, `llama_model::print_info`) and the GGUF keys that they come from."""
 
 _IN_FILE_NAME = re.compile(
-    r"(?:^|[-_.])(UD-)?(B?F16|F32|MXFP4(?:_MOE)?|T?Q\d_[01]|I?Q\d_(?:K_?(?:XL|[SML])|K|XXS|XS|NL|[SM]))(?=[-_.]|$)", re.IGNORECASE
+    r"(?:^|[-_.])(UD-)?(B?F16|F32|MXFP4(?:_MOE)?|T?Q\d_[01]|I?Q\d_(?:K_?(?:XL|[SML])|K|XXS|XS|NL|[SM]))(?=[-_.]|$)",
+    re.IGNORECASE,
 )
 
 

@@ -67,7 +67,11 @@ class CaseResult:
 
 
 def differences(
-    logged: LoggedSizes, predicted: Sequence[Mapping[Component, float]], *, without: Iterable[str] = (), sum_only: Iterable[str] = ()
+    logged: LoggedSizes,
+    predicted: Sequence[Mapping[Component, float]],
+    *,
+    without: Iterable[str] = (),
+    sum_only: Iterable[str] = (),
 ) -> tuple[Difference, ...]:
     """Logged against predicted sizes, device by device in the same order.
 

@@ -8,7 +8,8 @@ from typing import Any
 from advisor.accuracy.cases import LoadCase, parse_case
 from advisor.accuracy.compare import WEIGHTS_WITHIN, CaseResult, differences
 from advisor.accuracy.logged import Component, LoggedDevice, LoggedSizes, folded, parse_sizes
-from advisor.accuracy.rebuild import CaseError, Prediction, backend_of, embedding_bytes, predict
+from advisor.accuracy.rebuild import CaseError, Prediction, backend_of, predict
+from advisor.accuracy.recipes import embedding_bytes
 from advisor.errors import HeadroomError
 from advisor.memory.placement import Placement, place
 from advisor.memory.rules import EngineRules, rules_for
@@ -32,13 +33,15 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
     try:
         prediction = predict(case)
     except CaseError as error:
-        return CaseResult(case.id, case.engine or "pinned", (), {"case": str(error)}, False, mainline)
+        return _impossible(case, str(error), mainline=mainline)
     except HeadroomError as error:
-        return CaseResult(case.id, case.engine or "pinned", (), {"case": f"{type(error).__name__}: {error}"}, False, mainline)
+        return _impossible(case, f"{type(error).__name__}: {error}", mainline=mainline)
     sizes, remarks, unknown_ranges = predicted_sizes(prediction, logged)
     if any(name.startswith(_IN_SYSTEM_MEMORY) for name in case.gpus):
         logged, sizes, unknown_ranges = folded(logged), [_summed(sizes)], {}
-        remarks.append(f"{', '.join(case.gpus)} and the host draw on one memory, which of them holds a tensor goes by its type: summed")
+        remarks.append(
+            f"{', '.join(case.gpus)} and the host draw on one memory, which of them holds a tensor goes by its type: summed"
+        )
     excluded = exclusions(case, logged, prediction) | unknown_ranges
     sum_only: tuple[Component, ...] = ("weights", "kv_cache", "recurrent_state") if len(case.gpus) > 1 else ()
     return CaseResult(
@@ -50,6 +53,10 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
         mainline=mainline,
         remarks=tuple(remarks),
     )
+
+
+def _impossible(case: LoadCase, reason: str, *, mainline: bool) -> CaseResult:
+    return CaseResult(case.id, case.engine or "pinned", (), {"case": reason}, scaled=False, mainline=mainline)
 
 
 def _summed(sizes: list[dict[Component, float]]) -> dict[Component, float]:
@@ -96,7 +103,9 @@ class _Held:
     """The log prints a mapped range that no known order of tensors in the file explains."""
 
 
-def predicted_sizes(prediction: Prediction, logged: LoggedSizes) -> tuple[list[dict[Component, float]], list[str], dict[str, str]]:
+def predicted_sizes(
+    prediction: Prediction, logged: LoggedSizes
+) -> tuple[list[dict[Component, float]], list[str], dict[str, str]]:
     """The plan's sizes by device in the log's order, remarks on how they compare, and devices whose weights cannot be compared."""
     remarks: list[str] = []
     unknown: dict[str, str] = {}
@@ -146,7 +155,9 @@ def _held(prediction: Prediction, placement: Placement, index: int, printed: Log
         return _Held(weights, unknown_range=True)
     if abs(nearest - weights) <= 0.001 * weights:
         return _Held(nearest)
-    return _Held(nearest, f"{printed.name}: the log prints the mapped range, {nearest / MIB:.0f} MiB; held are {weights / MIB:.0f}")
+    return _Held(
+        nearest, f"{printed.name}: the log prints the mapped range, {nearest / MIB:.0f} MiB; held are {weights / MIB:.0f}"
+    )
 
 
 def _placement(prediction: Prediction) -> Placement:
@@ -176,7 +187,7 @@ def mapped_ranges(prediction: Prediction, placement: Placement, device: int) -> 
     # src/llama-model-loader.h:54-65, weight_name_comparer: by block, those without one first, then by name
     sorted_order = sorted(tensors, key=lambda tensor: (_block_number(tensor), tensor.name))
     tied = not any(tensor.name == "output.weight" for tensor in tensors)
-    return [_range(order, prediction, placement, device, tied) for order in (sorted_order, converter)]
+    return [_range(order, prediction, placement, device, tied=tied) for order in (sorted_order, converter)]
 
 
 def _block_number(tensor: Tensor) -> int:
@@ -185,20 +196,20 @@ def _block_number(tensor: Tensor) -> int:
     return int(number) if head == "blk" and number.isdigit() else -1
 
 
-def _range(order: list[Tensor], prediction: Prediction, placement: Placement, device: int, tied: bool) -> float:
+def _range(order: list[Tensor], prediction: Prediction, placement: Placement, device: int, *, tied: bool) -> float:
     architecture = prediction.model.hyperparameters.architecture
     rules = rules_for(prediction.case.engine)
     offset, start, end = 0.0, None, 0.0
     for tensor in order:
         size = tensor.n_bytes * (1.0 if tensor.name == "token_embd.weight" else prediction.scale)
-        if device in _devices(tensor, architecture, placement, tied, rules):
+        if device in _devices(tensor, architecture, placement, rules, tied=tied):
             start = offset if start is None else start
             end = offset + size
         offset += size
     return 0.0 if start is None else end - start
 
 
-def _devices(tensor: Tensor, architecture: str, placement: Placement, tied: bool, rules: EngineRules) -> set[int]:
+def _devices(tensor: Tensor, architecture: str, placement: Placement, rules: EngineRules, *, tied: bool) -> set[int]:
     role, block = role_of(tensor.name, architecture)
     if role is Role.EMBEDDING:
         return {placement.host, placement.output} if tied else {placement.host}

@@ -22,7 +22,9 @@ def test_pinned_and_mapped_buffers_are_the_hosts() -> None:
     """Vulkan_Host and CPU_Mapped lie in system memory."""
     gpu, host = parse_sizes({"sizes_mib": VULKAN}, ["Vulkan1"]).devices
     assert gpu.sizes["weights"] == 1740.74 * MIB
-    assert host.sizes == pytest.approx({"weights": 337.51 * MIB, "kv_cache": 4 * MIB, "compute": 12.01 * MIB, "output": 2.32 * MIB})
+    assert host.sizes == pytest.approx(
+        {"weights": 337.51 * MIB, "kv_cache": 4 * MIB, "compute": 12.01 * MIB, "output": 2.32 * MIB}
+    )
     assert host.mapped and not gpu.mapped
 
 
@@ -60,7 +62,11 @@ def test_what_is_predicted_but_not_logged_is_an_error() -> None:
 
 def test_excluded_components_and_sums() -> None:
     """Without weights there is no total; several GPUs can be compared as their sum."""
-    sizes = {"model": {"CUDA0": 10.0, "CUDA1": 20.0}, "kv": {"CUDA0": 1.0, "CUDA1": 2.0}, "compute": {"CUDA0": 5.0, "CUDA1": 6.0}}
+    sizes = {
+        "model": {"CUDA0": 10.0, "CUDA1": 20.0},
+        "kv": {"CUDA0": 1.0, "CUDA1": 2.0},
+        "compute": {"CUDA0": 5.0, "CUDA1": 6.0},
+    }
     logged = parse_sizes({"sizes_mib": sizes}, ["CUDA0", "CUDA1"])
     ours = [{"weights": 15.0 * MIB, "kv_cache": 1.5 * MIB, "compute": 5.0 * MIB}] * 2 + [{}]
     rows = differences(logged, ours, sum_only=("weights", "kv_cache"))  # type: ignore[arg-type]
@@ -83,6 +89,8 @@ def test_nearest_rank() -> None:
 def test_summary_counts_forks_apart() -> None:
     """A fork's cache rules are its own: it does not count against exactness."""
     wrong = Difference("g", "gpu", "kv_cache", 100.0 * MIB, 50.0 * MIB, 0.0)
-    results = [CaseResult(str(i), "b1", (wrong,), {}, False, mainline) for i, mainline in enumerate((True, False))]
+    results = [
+        CaseResult(str(i), "b1", (wrong,), {}, scaled=False, mainline=mainline) for i, mainline in enumerate((True, False))
+    ]
     summary = summarize(results)
     assert (summary.kv_cases, summary.kv_exact, summary.kv_wrong) == (1, 0, ("0",))

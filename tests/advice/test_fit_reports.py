@@ -111,7 +111,14 @@ def test_codestral_on_24_gb() -> None:
     100 % on the GPU, where that runner's own estimate was 25 GB."""
     model, machine = codestral(), library().find("rtx-3090")
     settings = resolve(
-        {"slots": 1, "gpu_layers": "all", "context": 18432, "flash_attention": "on", "runtime": "ollama", "build": "2024-06-20"},
+        {
+            "slots": 1,
+            "gpu_layers": "all",
+            "context": 18432,
+            "flash_attention": "on",
+            "runtime": "ollama",
+            "build": "2024-06-20",
+        },
         model,
         has_gpu=True,
     )

@@ -36,7 +36,7 @@ def predicted(record: Mapping[str, Any]) -> tuple[object, ...] | str:
 def test_sizes_are_no_input(record: dict[str, Any]) -> None:
     """Without the logged sizes, and with wrong ones, every prediction stays what it was."""
     stripped = {key: value for key, value in record.items() if key not in ("sizes_mib", "graph")}
-    doubled = json.loads(json.dumps(record), parse_float=lambda text: float(text))
+    doubled = json.loads(json.dumps(record), parse_float=float)
     doubled["sizes_mib"] = {
         name: {device: 2 * size + 1 for device, size in part.items()} if isinstance(part, dict) else part
         for name, part in record["sizes_mib"].items()
