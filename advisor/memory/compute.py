@@ -92,9 +92,9 @@ def compute_bytes(
 def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[ComputeBuffer, ...]:
     """Vulkan puts a graph's nodes into another order (ggml_vk_graph_optimize), which cannot be followed here.
 
-    Where recurrent blocks come first and masks are f32 (builds before PR 23764), load logs of Qwen3.6-35B-A3B (b9010, 2026-05-03)
-    show that the memory of the mask does not serve for logits any more: 485 MiB of logits, 4 bytes x ubatch x context, and 12 to
-    25 MiB.
+    Where recurrent blocks come first and masks are f32 (builds before PR 23764), load logs of Qwen3.6-35B-A3B (b9010 of
+    2026-05-03) show that the memory of the mask does not serve for logits any more: 485 MiB of logits, 4 bytes x ubatch x
+    context, and 12 to 25 MiB.
     """
     shape = facts.shape
     if not (shape.flash and shape.mask_f32 and any(block.recurrent for block in facts.blocks)):
