@@ -73,7 +73,8 @@ def _print_case(result: CaseResult, *, every: bool) -> None:
             continue
         for row in rows:
             print(
-                f"    {device:9} {_SHORT[row.component]:8} {row.predicted / MIB:12.2f} {row.logged / MIB:12.2f} {_percent(row):>9}"
+                f"    {device:9} {_SHORT[row.component]:8} {row.predicted / MIB:12.2f} {row.logged / MIB:12.2f}"
+                f" {_percent(row):>9}"
             )
     for remark in result.remarks:
         print(f"    ({remark})")
@@ -94,7 +95,8 @@ def _print_worst(results: Sequence[CaseResult], component: str, count: int) -> N
     for error, result, row in rows[:count]:
         if error:
             print(
-                f"    {_percent(row):>9} {row.predicted / MIB:11.2f} for {row.logged / MIB:11.2f} MiB  {row.device:9} {result.id}"
+                f"    {_percent(row):>9} {row.predicted / MIB:11.2f} for {row.logged / MIB:11.2f} MiB"
+                f"  {row.device:9} {result.id}"
             )
 
 

@@ -210,7 +210,7 @@ def _named_recipe(file_name: str | None) -> str | None:
 
 
 def _quantization(ftype: str | None, file_name: str | None) -> str | None:
-    """The printed file type, unless the file's name has a recipe that rests on it ("Q4_K_L" on Q4_K_M) or there is none printed."""
+    """The printed file type; a recipe of its name where it rests on that type ("Q4_K_L" on Q4_K_M) or none is printed."""
     printed, named = _known(re.sub(r"\s*\(guessed\)", "", ftype or "")), _named_recipe(file_name)
     if printed is None or (named is not None and QUANTIZATIONS[named].base == printed):
         return named

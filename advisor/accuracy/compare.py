@@ -75,8 +75,8 @@ def differences(
 ) -> tuple[Difference, ...]:
     """Logged against predicted sizes, device by device in the same order.
 
-    Components in `without` are left out ("weights", or "host weights" for one kind of device), and so are totals that would need
-    them. Those in `sum_only` are compared as the sum of all GPUs, where the log does not say how they were shared out.
+    Components in `without` are left out ("weights", or "host weights" for one kind of device), and so are totals that would
+    need them. Those in `sum_only` are compared as the sum of all GPUs, where the log does not say how they were shared out.
     """
     left_out, summed = set(without), set(sum_only)
     rows: list[Difference] = []

@@ -14,10 +14,10 @@ _FIRST_PUBLIC_BUILD = 1000
 
 
 def engine_build(printed: str | None, date: str | None, *, ollama_file: bool = False) -> str | None:
-    """What `rules_for` takes for a log that printed `printed` as its version on `date`: "b8179", a date, or None where neither is known.
+    """What `rules_for` takes for a log that printed `printed` as its version on `date`: "b8179", a date, or None for neither.
 
-    Ollama's version stands for the llama.cpp that this release carries, which is months older than the log. `ollama_file` says that
-    the model lay in Ollama's store: without a version, its newest engine of that day is taken.
+    Ollama's version stands for the llama.cpp that this release carries, which is months older than the log. `ollama_file` says
+    that the model lay in Ollama's store: without a version, its newest engine of that day is taken.
     """
     text = (printed or "").strip()
     ollama = re.match(r"ollama\s+v?(\d+)\.(\d+)\.(\d+)", text, re.IGNORECASE)
@@ -34,7 +34,7 @@ def engine_build(printed: str | None, date: str | None, *, ollama_file: bool = F
 
 
 def engine_by_vocabulary(run: Mapping[str, Any], hparams: Mapping[str, Any]) -> str | None:
-    """A date whose rules fit a log that names neither build nor date, by the lines that builds of a time print; None where none helps.
+    """A date whose rules fit a log that names neither build nor date, by the lines that it prints; None where none helps.
 
     n_outputs_max is printed since June 2026 (https://github.com/ggml-org/llama.cpp/pull/23861), flash_attn as a word since
     August 2025 (pull 15434), kv_unified since July 2025 (pull 14363), is_swa_any since May 2025 (pull 13194), n_swa_pattern in
@@ -64,7 +64,7 @@ def _full_date(date: str | None) -> str | None:
 
 
 def _ollama_engine(version: tuple[int, int, int]) -> str | None:
-    """The engine of the newest listed release that is not newer than `version`; None for development builds ("ollama 0.0.0")."""
+    """The engine of the newest listed release up to `version`; None for development builds ("ollama 0.0.0")."""
     carried = [engine for release, engine in _ollama_releases() if release <= version]
     return carried[-1] if carried else None
 

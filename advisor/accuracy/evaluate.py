@@ -19,6 +19,7 @@ from advisor.units import MIB
 
 _MAPPED_BY_NAME = date(2024, 11, 1)
 """From about then on, mapped buffers are named so in logs ("CPU_Mapped"); before, a mapped range is printed as "CPU"."""
+_RANGE = "is the file's range from the first to the last tensor on the host; the log does not print the order of tensors"
 _IN_SYSTEM_MEMORY = ("HTP",)
 """Accelerators without memory of their own (Hexagon): their memory breakdown prints cache and compute under the host."""
 _HOST_SHARE_OF_OVERRIDES = 0.25
@@ -26,7 +27,7 @@ _HOST_SHARE_OF_OVERRIDES = 0.25
 
 
 def evaluate(record: Mapping[str, Any]) -> CaseResult:
-    """Predicted beside logged sizes of one record. A case that cannot be rebuilt comes back without differences and with the reason."""
+    """Predicted beside logged sizes of one record. A case that cannot be rebuilt has no differences, and the reason."""
     case = parse_case(record)
     logged = parse_sizes(record, case.gpus)
     mainline = not record.get("fork") and "fork" not in case.notes.lower().split("(")[0]
@@ -90,7 +91,8 @@ def _kept_on_host(case: LoadCase, logged: LoggedSizes) -> str | None:
     if not total or on_host < _HOST_SHARE_OF_OVERRIDES * total or on_host < 4096 * MIB:
         return None
     layers = f"{case.offloaded[0]}/{case.offloaded[1]}"
-    return f'"offloaded {layers} layers to GPU" and "CPU model buffer size = {on_host / MIB:.2f} MiB": overrides that are not printed'
+    held = f"CPU model buffer size = {on_host / MIB:.2f} MiB"
+    return f'"offloaded {layers} layers to GPU" and "{held}": tensors kept there by overrides that are not printed'
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class _Held:
 def predicted_sizes(
     prediction: Prediction, logged: LoggedSizes
 ) -> tuple[list[dict[Component, float]], list[str], dict[str, str]]:
-    """The plan's sizes by device in the log's order, remarks on how they compare, and devices whose weights cannot be compared."""
+    """The plan's sizes by device in the log's order, remarks on them, and devices whose weights cannot be compared."""
     remarks: list[str] = []
     unknown: dict[str, str] = {}
     placement = _placement(prediction)
@@ -116,10 +118,8 @@ def predicted_sizes(
         if held.remark:
             remarks.append(held.remark)
         if held.unknown_range:
-            unknown[f"{printed.kind} weights"] = (
-                f'"CPU_Mapped model buffer size = {printed.sizes.get("weights", 0.0) / MIB:.2f} MiB" is the range of the file from the '
-                "first to the last tensor on the host, and the log does not print the order of tensors in the file"
-            )
+            line = f"CPU_Mapped model buffer size = {printed.sizes.get('weights', 0.0) / MIB:.2f} MiB"
+            unknown[f"{printed.kind} weights"] = f'"{line}" {_RANGE}'
         rows.append(
             {
                 "weights": held.size,
@@ -137,9 +137,9 @@ def predicted_sizes(
 def _held(prediction: Prediction, placement: Placement, index: int, printed: LoggedDevice) -> _Held:
     """The weights of one device as its log prints them.
 
-    A memory-mapped file prints the range from the device's first to its last tensor: it is the sum of its tensors where they lie
-    side by side in llama-quantize's order or in the converter's, and cannot be told where it is in neither. Repacked weights of a file
-    that is not mapped lie in a second buffer of the host, with a second copy of a tied embedding.
+    A memory-mapped file prints the range from the device's first to its last tensor, in llama-quantize's order or the
+    converter's; where it is in neither, it cannot be told. Repacked weights of a file that is not mapped lie in a second buffer
+    of the host, with a second copy of a tied embedding.
     """
     weights = scaled_weights(prediction, placement, index, float(prediction.plan.devices[index].weights_bytes))
     line = printed.sizes.get("weights", 0.0)

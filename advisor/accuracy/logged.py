@@ -35,8 +35,8 @@ class LoggedDevice:
     mapped: bool = False
     """The weights are a memory-mapped range of the file, from the first to the last tensor kept here (`CPU_Mapped`)."""
     repacked: float = 0.0
-    """Weights in a layout of the CPU's own (`CPU_REPACK`, `CPU_AARCH64`, `AMX`): second copies beside a mapped file, else part of
-    the weights."""
+    """Weights in a layout of the CPU's own (`CPU_REPACK`, `CPU_AARCH64`, `AMX`): second copies beside a mapped file, else part
+    of the weights."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _add(device: LoggedDevice, component: Component, buffer: str, size_bytes: fl
 
 
 def folded(sizes: LoggedSizes) -> LoggedSizes:
-    """All devices as one, for accelerators that draw on the system's memory: repacked weights count, as nothing else holds them."""
+    """All devices as one, for accelerators that draw on the system's memory. Repacked weights count: they are held once."""
     one = LoggedDevice("one memory", "host")
     for device in sizes.devices:
         for component, size in device.sizes.items():

@@ -1,8 +1,8 @@
 """A load log's question answered: the model, settings and devices that a log describes, and the plan for them.
 
-What print_info does not print (expert widths, tied embeddings, blocks without attention, shared caches) comes from the catalogue
-model of the same architecture and dimensions, else from the architecture's defaults; the printed number of weights then decides
-between the possible lists of tensors, and the printed file size between the possible ways to quantize them.
+What print_info does not print (expert widths, tied embeddings, blocks without attention, shared caches) comes from the
+catalogue model of the same architecture and dimensions, else from the architecture's defaults; the printed number of weights
+then decides between the possible lists of tensors, and the printed file size between the possible ways to quantize them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -104,7 +104,8 @@ def model_shape(case: LoadCase) -> tuple[Hyperparameters, tuple[TensorShape, ...
         for shapes in candidates:
             if case.parameters.holds(sum(shape.elements for shape in shapes)):
                 return hp, shapes
-        candidates.sort(key=lambda shapes: abs(sum(shape.elements for shape in shapes) - case.parameters.middle))
+        printed = case.parameters.middle
+        candidates.sort(key=lambda shapes: abs(sum(shape.elements for shape in shapes) - printed))
     return hp, candidates[0]
 
 
@@ -177,7 +178,7 @@ def _printed_dimensions(case: LoadCase) -> dict[str, object]:
 
 
 def _largest(value: Any) -> int:
-    return max(value) if isinstance(value, list) else value
+    return int(max(value) if isinstance(value, list) else value)
 
 
 # --- the run --------------------------------------------------------------------------------------
@@ -241,7 +242,7 @@ def _logits(run: Mapping[str, Any]) -> str | None:
 
 
 def machine_of(case: LoadCase) -> MachineProfile | None:
-    """Equal GPUs of the log's backend and without a limit; None where there is no GPU or its backend is not one that is planned for."""
+    """Equal GPUs of the log's backend and without a limit; None without a GPU, or with one that is not planned for."""
     gpus = []
     for name in case.gpus:
         backend = backend_of(name)

@@ -17,8 +17,8 @@ _ERAS = ("2023-12", "2024-03", "2025-12")
 
 _EMBEDDING_Q8 = frozenset({"qwen35moe", "gemma4"})
 """Architectures of 2026 whose mixtures of experts keep the token embedding in Q8_0 in unsloth's dynamic recipes: load logs of
-Qwen3.6-35B-A3B UD-Q4_K_M (515.31 MiB) and gemma-4-26B-A4B UD-IQ4_NL (748 MiB on the host). Of the recipes of 2025, Q8_K_XL keeps it in
-BF16 (Kimi-Dev-72B, Llama-3.3-70B, gemma-3-12b), Q3_K_XL in Q4_K (Qwen3-235B-A22B). Cases with such files are counted apart."""
+Qwen3.6-35B-A3B UD-Q4_K_M (515.31 MiB) and gemma-4-26B-A4B UD-IQ4_NL (748 MiB on the host). Of the recipes of 2025, Q8_K_XL
+keeps it in BF16 (Kimi-Dev-72B, Llama-3.3-70B, gemma-3-12b), Q3_K_XL in Q4_K (Qwen3-235B-A22B). Such cases are counted apart."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Weights:
 
     tensors: tuple[Tensor, ...]
     scale: float
-    """Multiplies everything but the token embedding so that the total is the printed size; 1 where the recipe gives that size."""
+    """Multiplies all but the token embedding so that the total is the printed size; 1 where the recipe gives that size."""
     recipe: str
 
 
 def find_weights(case: LoadCase, hp: Hyperparameters, shapes: tuple[TensorShape, ...]) -> Weights | None:
-    """The tensors of the case's file: of the recipe whose size is the printed one, else of the plain recipe with the scale to it.
+    """The tensors of the case's file: those of the recipe with the printed size, else of the plain one and the scale to it.
 
     None where the log says nothing of the file.
     """

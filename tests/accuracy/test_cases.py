@@ -78,7 +78,8 @@ def test_quantization(ftype: str | None, file_name: str | None, quantization: st
 def test_printed_sizes_are_ranges() -> None:
     """ "1.79 GiB" stands for everything that is printed so."""
     case = parse_case(record(file_size_printed="1.79 GiB (4.99 BPW)", bpw=4.99, params="3.09 B"))
-    assert case.file_bytes is not None and case.parameters is not None
+    assert case.file_bytes is not None
+    assert case.parameters is not None
     assert case.file_bytes.holds(1834.8 * 2**20)
     assert not case.file_bytes.holds(1840 * 2**20)
     assert case.parameters == Interval(pytest.approx(3.085e9), pytest.approx(3.095e9))  # type: ignore[arg-type]

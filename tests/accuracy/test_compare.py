@@ -25,7 +25,8 @@ def test_pinned_and_mapped_buffers_are_the_hosts() -> None:
     assert host.sizes == pytest.approx(
         {"weights": 337.51 * MIB, "kv_cache": 4 * MIB, "compute": 12.01 * MIB, "output": 2.32 * MIB}
     )
-    assert host.mapped and not gpu.mapped
+    assert host.mapped
+    assert not gpu.mapped
 
 
 def test_repacked_weights() -> None:
@@ -47,8 +48,10 @@ def test_rounding_counts_as_exact() -> None:
     """A prediction that would be printed alike is right; one hundredth of a MiB off is not."""
     inside = Difference("g", "gpu", "compute", 300.75 * MIB, 300.754 * MIB, 0.005 * MIB)
     outside = Difference("g", "gpu", "compute", 300.75 * MIB, 300.77 * MIB, 0.005 * MIB)
-    assert inside.exact and inside.relative == 0
-    assert not outside.exact and outside.relative == pytest.approx(0.02 / 300.75)
+    assert inside.exact
+    assert inside.relative == 0
+    assert not outside.exact
+    assert outside.relative == pytest.approx(0.02 / 300.75)
 
 
 def test_what_is_predicted_but_not_logged_is_an_error() -> None:
@@ -57,7 +60,8 @@ def test_what_is_predicted_but_not_logged_is_an_error() -> None:
     sizes = [{"weights": 0.0, "kv_cache": 72 * MIB, "recurrent_state": 0.0, "compute": 0.0, "output": 5 * MIB}] * 2
     rows = differences(logged, sizes)
     output = next(row for row in rows if row.component == "output" and row.kind == "gpu")
-    assert output.logged == 0 and output.relative == float("inf")
+    assert output.logged == 0
+    assert output.relative == float("inf")
 
 
 def test_excluded_components_and_sums() -> None:

@@ -43,8 +43,10 @@ def asked(**fields: Any) -> Estimate:
 def test_out_of_memory(question: dict[str, Any]) -> None:
     """Loading failed: the verdict is "no"."""
     verdict = asked(**question).verdict
-    assert verdict is not None and verdict.verdict == "no"
-    assert verdict.headroom_bytes is not None and verdict.headroom_bytes < 0
+    assert verdict is not None
+    assert verdict.verdict == "no"
+    assert verdict.headroom_bytes is not None
+    assert verdict.headroom_bytes < 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,8 @@ def test_out_of_memory(question: dict[str, Any]) -> None:
 def test_ran_with_experts_on_the_host(question: dict[str, Any], used_mib: float | None) -> None:
     """It ran: not "no". Our total on the GPU stays below what was in use, desktop included, and within 15 % of it."""
     answer = asked(**question)
-    assert answer.verdict is not None and answer.verdict.verdict == "partial"
+    assert answer.verdict is not None
+    assert answer.verdict.verdict == "partial"
     if used_mib is not None:
         assert 0.85 * used_mib <= answer.plan.devices[0].total_bytes / MIB <= used_mib
 
@@ -107,8 +110,8 @@ def codestral() -> ModelMetadata:
 
 
 def test_codestral_on_24_gb() -> None:
-    """https://github.com/ollama/ollama/issues/5022: Q6_K at 18k context with flash attention on an RTX 3090: 21694 of 24576 MiB in use,
-    100 % on the GPU, where that runner's own estimate was 25 GB."""
+    """https://github.com/ollama/ollama/issues/5022: Q6_K at 18k context with flash attention on an RTX 3090: 21694 of 24576 MiB
+    in use, 100 % on the GPU, where that runner's own estimate was 25 GB."""
     model, machine = codestral(), library().find("rtx-3090")
     settings = resolve(
         {
@@ -128,7 +131,8 @@ def test_codestral_on_24_gb() -> None:
 
 
 def test_8b_on_the_smallest_mac() -> None:
-    """Llama-3.1-8B Q4_K_M at 8k needs 5.70 GiB where an 8 GB Mac lets the GPU have 5.3: never "fits", however it is asked for."""
+    """Llama-3.1-8B Q4_K_M at 8k needs 5.70 GiB where an 8 GB Mac lets the GPU have 5.3: never "fits", however asked for."""
     for gpu_layers in ("all", "auto"):
         verdict = asked(model="llama-3.1-8b", machine="m2-8", context=8192, memory_gib=8, gpu_layers=gpu_layers).verdict
-        assert verdict is not None and verdict.verdict != "fits"
+        assert verdict is not None
+        assert verdict.verdict != "fits"

@@ -81,8 +81,8 @@ def test_recurrent_state_of_four_slots() -> None:
 
 @pytest.mark.parametrize(("swa_full", "mib"), [(True, 64.0 + 160.0), (False, 64.0 + 40.0)])
 def test_gemma_4_e4b_cache(swa_full: bool, mib: float) -> None:
-    """https://github.com/qualcomm/GenieX/pull/1346: 64 MiB and, full-size, 160 MiB at 4096; without, 40 KiB a cell (1536 cells there,
-    with another batch: 60 MiB; 512 + 512 here)."""
+    """https://github.com/qualcomm/GenieX/pull/1346: 64 MiB and, full-size, 160 MiB at 4096; without, 40 KiB a cell (1536 cells
+    there, with another batch: 60 MiB; 512 + 512 here)."""
     assert cache_mib(plan("gemma-4-e4b", "Q4_0", context=4096, swa_full=swa_full)) == mib
 
 
@@ -98,8 +98,8 @@ def test_quantized_cache_needs_room_to_be_read(cache: str, gib: float) -> None:
     [("2026-05-28", "ubatch", 3976, 2408), ("2026-06-02", "slots", 1982, 1236)],
 )
 def test_experts_on_the_host_at_150k(build: str, logits: str, gpu: float, host: float) -> None:
-    """https://github.com/ggml-org/llama.cpp/issues/23527: Qwen3.6-35B-A3B, -c 150000 -b 4096 -ub 4096 -ctk q8_0 --cpu-moe, before and
-    after f16 masks on the host and logits for the slots only."""
+    """https://github.com/ggml-org/llama.cpp/issues/23527: Qwen3.6-35B-A3B, -c 150000 -b 4096 -ub 4096 -ctk q8_0 --cpu-moe,
+    before and after f16 masks on the host and logits for the slots only."""
     asked = {"context": 150000, "batch": 4096, "ubatch": 4096, "type_k": "q8_0", "type_v": "q8_0", "cpu_moe_layers": 40}
     answer = plan("qwen3.6-35b-a3b", build=build, logits=logits, **asked)
     assert answer.devices[0].compute_bytes / MIB == pytest.approx(gpu, rel=0.002)
@@ -107,8 +107,8 @@ def test_experts_on_the_host_at_150k(build: str, logits: str, gpu: float, host: 
 
 
 def test_gpt_oss_with_experts_on_the_host() -> None:
-    """https://github.com/ikawrakow/ik_llama.cpp/issues/822: mainline b6699, --n-cpu-moe 99 -c 131072 -fa on: 1242.03 MiB of weights and
-    456.98 of compute on the GPU."""
+    """https://github.com/ikawrakow/ik_llama.cpp/issues/822: mainline b6699, --n-cpu-moe 99 -c 131072 -fa on: 1242.03 MiB of
+    weights and 456.98 of compute on the GPU."""
     answer = plan("gpt-oss-20b", "MXFP4", context=131072, build="b6699", flash_attention="on", cpu_moe_layers=99)
     assert answer.devices[0].weights_bytes / MIB == pytest.approx(1242.03, abs=0.05)
     assert answer.devices[0].compute_bytes / MIB == pytest.approx(456.98, abs=0.02)
