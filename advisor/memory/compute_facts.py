@@ -231,12 +231,18 @@ OWN_TENSORS = ("indexer.attn_k.weight", "inp_gate.weight")
 """Weights of blocks that have graph inputs or leaves of their own: sparse attention's indexer, per-layer embeddings."""
 
 
+def _copies_differ(blocks: Sequence[Block]) -> bool:
+    """True where weights of unlike blocks are copied to a GPU: the order of the copies then decides how memory falls apart."""
+    copied = {block for block in blocks if any(size for _, _, size in block.weights)}
+    return len(copied) > 1
+
+
 def representative(blocks: Sequence[Block], often: int = 2) -> list[Block]:
     """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
     those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
     memory falls apart into ever other pieces, and blocks with inputs of their own add up: then
     all blocks are needed."""
-    if any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in blocks):
+    if any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in blocks) or _copies_differ(blocks):
         return list(blocks)
     kept: list[Block] = []
     seen: dict[Block, int] = {}
