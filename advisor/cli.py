@@ -4,15 +4,18 @@ Exit codes: 0 answered, 2 the question is wrong, 3 a part is missing. An error i
 """
 
 import json
+import os
+import shutil
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, BinaryIO, NoReturn, Optional
 
 import typer
 from typer.exceptions import TyperException
 
 from advisor import __version__
-from advisor.errors import HeadroomError, QuestionError
+from advisor.errors import HeadroomError, MissingPartError, QuestionError
 
 app = typer.Typer(
     name="advisor",
@@ -38,10 +41,14 @@ Unified = Annotated[bool, typer.Option("--unified", help="GPU and CPU share one 
 def detect(as_json: Json = False) -> None:
     """Show what this machine is."""
     from advisor.machines.here import HERE
-    from advisor.text import machine_text
 
     machine = HERE.whole().profile
-    _print(machine.model_dump_json(indent=2) if as_json else machine_text(machine))
+    if as_json:
+        _print(machine.model_dump_json(indent=2))
+        return
+    from advisor.text import machine_text
+
+    _print(machine_text(machine, _width()))
 
 
 @app.command()
@@ -60,7 +67,9 @@ def estimate(  # noqa: PLR0913 - one parameter an option of the public interface
     type_k: Annotated[Optional[str], typer.Option(help="Type of cached keys: f16, q8_0, q4_0 ...")] = None,
     type_v: Annotated[Optional[str], typer.Option(help="Type of cached values.")] = None,
     flash_attention: Annotated[Optional[str], typer.Option(help="on, off or auto.")] = None,
-    swa_full: Annotated[Optional[bool], typer.Option("--swa-full/--no-swa-full", help="Full-size sliding-window cache.")] = None,
+    swa_full: Annotated[
+        Optional[bool], typer.Option("--swa-full/--no-swa-full", help="Full-size sliding-window cache.")
+    ] = None,
     gpu_layers: Annotated[Optional[str], typer.Option(help="Layers on the GPU: a number, all or auto.")] = None,
     cpu_moe_layers: Annotated[Optional[int], typer.Option(help="Experts of the first N layers stay in system memory.")] = None,
     tensor_split: Annotated[Optional[str], typer.Option(help="Shares of the GPUs, such as 3,1.")] = None,
@@ -79,18 +88,24 @@ def estimate(  # noqa: PLR0913 - one parameter an option of the public interface
     as_json: Json = False,
 ) -> None:
     """Show what a model needs, on each device, and whether that fits."""
-    fields = {name: value for name, value in locals().items() if value is not None and name not in ("requests", "as_json")}
-    from advisor.estimate import estimate as answer
-    from advisor.question import Question
-    from advisor.text import estimate_text
-
+    fields = _given(locals(), leave_out=("requests", "as_json"))
     if requests is not None:
-        if model is not None:
-            raise QuestionError("give either a model or --requests, not both")
+        if fields:
+            raise QuestionError(
+                "--requests stands alone: each line of the file is a whole question, with its model and options"
+            )
         _answer_requests(requests)
         return
+    from advisor.estimate import estimate as answer
+    from advisor.question import Question
+
     result = answer(Question.parse(fields))
-    _print(_as_json(result.to_json()) if as_json else estimate_text(result))
+    if as_json:
+        _print_json(result.to_json())
+        return
+    from advisor.text import estimate_text
+
+    _print(estimate_text(result, _width()))
 
 
 @app.command()
@@ -107,21 +122,28 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """List what a machine can run, best first. Without --machine: this machine."""
-    from advisor.fit import FitQuestion, fit_machine
+    fields = _given(locals(), leave_out=("as_json",))
+    from advisor.fit import fit_machine
+    from advisor.question import FitQuestion
+
+    result = fit_machine(FitQuestion.parse(fields))
+    if as_json:
+        _print_json(result.to_json())
+        return
     from advisor.text import fit_text
 
-    question = FitQuestion.parse(
-        {name: value for name, value in locals().items() if value is not None and name not in ("as_json", "FitQuestion", "fit_machine", "fit_text")}
-    )
-    result = fit_machine(question)
-    _print(_as_json(result.to_json()) if as_json else fit_text(result))
+    _print(fit_text(result, _width()))
 
 
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[Optional[int], typer.Option(help="Port to listen on; without it 8501 or the next free one.", min=1, max=65535)] = None,
-    hosted: Annotated[bool, typer.Option("--hosted", help="For visitors from elsewhere, behind a proxy that checks the Host header.")] = False,
+    port: Annotated[
+        Optional[int], typer.Option(help="Port to listen on; without it 8501 or the next free one.", min=1, max=65535)
+    ] = None,
+    hosted: Annotated[
+        bool, typer.Option("--hosted", help="For visitors from elsewhere, behind a proxy that checks the Host header.")
+    ] = False,
 ) -> None:
     """Start the app and print its address."""
     from advisor.serve import serve as start
@@ -129,32 +151,70 @@ def serve(
     start(host=host, port=port, hosted=hosted)
 
 
-def _answer_requests(source: str) -> None:
-    from advisor.estimate import answer_requests
+def _given(options: dict[str, Any], *, leave_out: tuple[str, ...]) -> dict[str, Any]:
+    """The options that were written on the command line. `--unified` has no opposite: off, it was not written."""
+    written = {name: value for name, value in options.items() if value is not None and name not in leave_out}
+    if not written.get("unified"):
+        written.pop("unified", None)
+    return written
 
-    try:
-        stream = sys.stdin if source == "-" else Path(source).open(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise QuestionError(f'"{source}" cannot be read: {error.strerror}') from None
-    with stream:
-        for answer in answer_requests(stream):
+
+def _answer_requests(source: str) -> None:
+    from advisor.requests import answer_requests, request_lines
+
+    with _opened(source) as stream:
+        for answer in answer_requests(request_lines(stream)):
             _print(answer)
 
 
-def _as_json(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2)
+def _opened(source: str) -> BinaryIO:
+    """The file of questions as bytes, or stdin for "-"."""
+    if source == "-":
+        if sys.stdin is None:
+            raise MissingPartError("there is no standard input to read questions from; name a file with --requests FILE")
+        return sys.stdin.buffer
+    try:
+        return Path(source).expanduser().open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingPartError(f'there is no file "{source}"; write the questions to it, one JSON object a line') from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise QuestionError(f'"{source}" cannot be read: {reason}') from None
+
+
+def _width() -> int:
+    """Columns of the terminal; 110 where the output goes to a file."""
+    return max(40, min(shutil.get_terminal_size((110, 24)).columns, 110))
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    _print(json.dumps(value, indent=2))
 
 
 def _print(text: str) -> None:
-    typer.echo(text)
+    """`text` to stdout, at once. A reader that went away (`| head`) ends the command quietly."""
+    if sys.stdout is None:
+        raise MissingPartError("there is no standard output to write the answer to")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would be written, and fail, once more as Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except OSError as error:
+        raise MissingPartError(f"the answer cannot be written: {error.strerror or error}") from None
 
 
 def main() -> None:
     """Run the command; every error becomes one line and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names from files may hold what a terminal's encoding has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(standalone_mode=False, prog_name="advisor")
-    except typer.Abort:
-        _fail("stopped", 130)
+        # What typer caught itself comes back as a code: --help is 0, Ctrl-C 130.
+        code = app(standalone_mode=False, prog_name="advisor")
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("stopped", STOPPED)
     except TyperException as error:
         # Without a word after `advisor` the message is the help.
         if len(sys.argv) == 1:
@@ -162,9 +222,27 @@ def main() -> None:
         else:
             _fail(_usage_message(error), 2)
     except HeadroomError as error:
-        _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
+        _fail(_as_option(error), error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last chance to say it in a line
+        if os.environ.get("ADVISOR_TRACEBACK"):
+            raise
+        said = f"{type(error).__name__}: {error}"[:200]
+        _fail(f"this met a fault in Headroom ({said}); please report it, with ADVISOR_TRACEBACK=1 set to see where", 1)
+    else:
+        if code == STOPPED:
+            _fail("stopped", STOPPED)
+
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def _as_option(error: HeadroomError) -> str:
+    """The message, with a field's name as the option that was typed: "--gpu-layers" for "gpu_layers"."""
+    message, field = str(error), getattr(error, "field", None)
+    if field and field != "model" and message.startswith(f"{field} "):
+        return f"--{field.replace('_', '-')}{message.removeprefix(field)}"
+    return message
 
 
 def _usage_message(error: TyperException) -> str:
@@ -173,9 +251,10 @@ def _usage_message(error: TyperException) -> str:
     return str(formatted()) if formatted is not None else str(error)
 
 
-def _fail(message: str, code: int) -> None:
-    typer.echo(f"advisor: {' '.join(message.split())}", err=True)
+def _fail(message: str, code: int) -> NoReturn:
+    if sys.stderr is not None:
+        sys.stderr.write(f"advisor: {' '.join(message.split())}\n")
     raise SystemExit(code)
 
 
-__all__ = ["app", "main", "__version__"]
+__all__ = ["__version__", "app", "main"]

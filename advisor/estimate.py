@@ -1,12 +1,10 @@
 """One question in, one answer out: `estimate`. Pages, commands and requests all call it and show what it returns."""
 
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from advisor.advice.verdict import Verdict, judge
-from advisor.errors import HeadroomError, MissingPartError, QuestionError
+from advisor.errors import MissingPartError
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import resolve_machine
 from advisor.memory.curves import Curves, curves_of
@@ -23,7 +21,6 @@ from advisor.question import Question
 SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
 """Quantizations drawn beside the one asked about."""
-MAX_REQUEST_BYTES = 64 * 1024
 PLANNED_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
 _SETTINGS = ("context", "slots", "unified_kv", "batch", "ubatch", "type_k", "type_v", "flash_attention", "swa_full")
 _SETTINGS += ("gpu_layers", "cpu_moe_layers", "tensor_split", "logits", "depth", "build", "runtime")
@@ -60,9 +57,9 @@ class Estimate:
 def estimate(question: Question) -> Estimate:
     """The plan and verdict for `question`. Raises QuestionError or MissingPartError with one sentence for a person."""
     if question.runtime not in PLANNED_RUNTIMES:
-        raise QuestionError(
-            f'memory of the runtime "{question.runtime}" cannot be planned yet; choose one of {", ".join(PLANNED_RUNTIMES)}',
-            field="runtime",
+        raise MissingPartError(
+            f'the rules of the runtime "{question.runtime}" are not part of this version; choose one of '
+            + ", ".join(PLANNED_RUNTIMES)
         )
     if question.grade == "engine":
         raise MissingPartError("plans by the engine itself are not part of this version; ask for --grade formula")
@@ -104,27 +101,6 @@ def curves_for(question: Question, model: ModelMetadata, machine: MachineProfile
         entry = catalogue().find(model.id)
         models |= {name: entry.quantized(name) for name in NEIGHBOURS if name not in models}
     return curves_of(models, machine, settings_for(question, model, machine), gpus=question.gpus or 1)
-
-
-def answer_requests(lines: Iterable[str]) -> Iterator[str]:
-    """One JSON answer a line for one JSON question a line; a wrong line answers {"error": ".."} in its place."""
-    for line in lines:
-        if line.strip():
-            yield json.dumps(_answer(line))
-
-
-def _answer(line: str) -> dict[str, Any]:
-    try:
-        if len(line) > MAX_REQUEST_BYTES:
-            raise QuestionError(f"the line is longer than {MAX_REQUEST_BYTES} characters; a question is much shorter")
-        fields = json.loads(line)
-        if not isinstance(fields, dict):
-            raise QuestionError('the line is not a JSON object; write one such as {"model": "llama-3.1-8b"}')
-        return estimate(Question.parse(fields)).to_json()
-    except (json.JSONDecodeError, RecursionError) as error:
-        return {"error": f"the line is not JSON: {error}"}
-    except HeadroomError as error:
-        return {"error": str(error)}
 
 
 def model_json(model: ModelMetadata) -> dict[str, Any]:

@@ -4,11 +4,13 @@ The fields are the options of `advisor estimate` with `_` for `-`. A question tr
 as the query of a page's address; all three are checked here, once.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from advisor.errors import QuestionError
 from advisor.memory.settings import CacheType, Runtime
@@ -26,10 +28,22 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _number(value: object) -> object:
+    """True and false are numbers to Python; in a question they are a mistake."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("bool_as_number", "a number is needed, not true or false")
+    return value
+
+
+def _layers(value: object) -> object:
+    return _lower(_number(value))
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
 Text = Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)]
-Layers = Annotated[Annotated[int, Field(ge=0, le=10_000)] | Literal["all", "auto"], BeforeValidator(_lower)]
-Positive = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Layers = Annotated[Annotated[Whole, Field(ge=0, le=10_000)] | Literal["all", "auto"], BeforeValidator(_layers)]
+Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Split = Annotated[tuple[Share, ...], BeforeValidator(_split), Field(min_length=1, max_length=64)]
 
 
@@ -40,9 +54,14 @@ class Asked(BaseModel):
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Self:
-        """The question in `fields`. Raises QuestionError with one sentence that names the field and what would be right."""
+        """The question in `fields`; None means the default, as if it were not there.
+
+        Raises QuestionError with one sentence that names the field and what would be right.
+        """
         try:
-            return cls.model_validate(dict(fields))
+            return cls.model_validate(
+                {key: value for key, value in fields.items() if value is not None or key not in cls.model_fields}
+            )
         except ValidationError as error:
             raise _first_complaint(error, tuple(cls.model_fields)) from None
 
@@ -65,7 +84,7 @@ class MachineAsked(Asked):
     """Which machine is asked about. None means "as the profile says"; all None: no machine, or this one, as the page decides."""
 
     machine: Text | None = None
-    gpus: int | None = Field(default=None, ge=1, le=64)
+    gpus: Annotated[Whole, Field(ge=1, le=64)] | None = None
     memory_gib: Positive | None = None
     ram_gib: Positive | None = None
     bandwidth_gb_s: Positive | None = None
@@ -79,7 +98,7 @@ class MachineAsked(Asked):
 class FitQuestion(MachineAsked):
     """What can this machine run?"""
 
-    context: int | None = Field(default=None, ge=1, le=2**28)
+    context: Annotated[Whole, Field(ge=1, le=2**28)] | None = None
     purpose: Annotated[Literal["chat", "code", "reasoning", "documents", "agents"], BeforeValidator(_lower)] = "chat"
     min_tps: Positive | None = None
 
@@ -90,20 +109,20 @@ class Question(MachineAsked):
     model: Text
     quant: Text | None = None
     runtime: Annotated[Runtime, BeforeValidator(_lower)] = "llama-server"
-    context: int | None = Field(default=None, ge=1, le=2**28)
-    slots: int | None = Field(default=None, ge=1, le=256)
+    context: Annotated[Whole, Field(ge=1, le=2**28)] | None = None
+    slots: Annotated[Whole, Field(ge=1, le=256)] | None = None
     unified_kv: bool | None = None
-    batch: int | None = Field(default=None, ge=1, le=2**20)
-    ubatch: int | None = Field(default=None, ge=1, le=2**20)
+    batch: Annotated[Whole, Field(ge=1, le=2**20)] | None = None
+    ubatch: Annotated[Whole, Field(ge=1, le=2**20)] | None = None
     type_k: Annotated[CacheType, BeforeValidator(_lower)] | None = None
     type_v: Annotated[CacheType, BeforeValidator(_lower)] | None = None
     flash_attention: Annotated[Literal["on", "off", "auto"], BeforeValidator(_lower)] | None = None
     swa_full: bool | None = None
     gpu_layers: Layers | None = None
-    cpu_moe_layers: int | None = Field(default=None, ge=0, le=10_000)
+    cpu_moe_layers: Annotated[Whole, Field(ge=0, le=10_000)] | None = None
     tensor_split: Split | None = None
     logits: Annotated[Literal["ubatch", "slots"], BeforeValidator(_lower)] | None = None
-    depth: int | None = Field(default=None, ge=0, le=2**28)
+    depth: Annotated[Whole, Field(ge=0, le=2**28)] | None = None
     mmproj: Text | None = None
     draft: Text | None = None
     build: Text | None = None
@@ -118,6 +137,31 @@ def _as_text(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
+_SAID = {
+    "greater_than": "it must be more than {gt}",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+    "int_parsing": "it must be a whole number",
+    "int_type": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "int_parsing_size": "it is far too large",
+    "float_parsing": "it must be a number",
+    "float_type": "it must be a number",
+    "finite_number": "it must be a finite number",
+    "literal_error": "it must be {expected}",
+    "string_type": "it must be text",
+    "string_too_short": "it is empty",
+    "string_too_long": "it is longer than {max_length} characters",
+    "bool_parsing": "it must be true or false",
+    "bool_type": "it must be true or false",
+    "tuple_type": "it must be a list of shares, such as 3,1",
+    "too_long": "it has more than {max_length} entries",
+    "too_short": "it has no entries",
+    "bool_as_number": "it must be a number, not true or false",
+}
+"""What is wrong, by pydantic's name for it."""
+
+
 def _first_complaint(error: ValidationError, options: tuple[str, ...]) -> QuestionError:
     first = error.errors(include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else "question"
@@ -125,9 +169,19 @@ def _first_complaint(error: ValidationError, options: tuple[str, ...]) -> Questi
         return QuestionError(f'there is no option "{field[:_SHOWN]}"; the options are {", ".join(options)}', field=field)
     if first["type"] == "missing":
         return QuestionError(f'"{field}" is missing; name a model, such as "llama-3.1-8b" or a .gguf file', field=field)
-    given = str(first["input"])
-    shown = given if len(given) <= _SHOWN else given[:_SHOWN] + "..."
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    template = _SAID.get(first["type"])
+    reason = template.format(**first.get("ctx", {})) if template else first["msg"][0].lower() + first["msg"][1:]
     if field == "gpu_layers":
-        reason = 'input should be a number of layers, "all" or "auto"'
-    return QuestionError(f'{field} "{shown}" is not right: {reason}', field=field)
+        reason = 'it must be a number of layers up to 10000, "all" or "auto"'
+    return QuestionError(f"{field} {_shown(first['input'])} is not right: {reason}", field=field)
+
+
+def _shown(value: object) -> str:
+    """What was given, as it would stand in JSON, cut where it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = repr(value) if isinstance(value, str) else f"({type(value).__name__})"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = f'"{text}"'
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -1,75 +1,114 @@
-"""Answers as text for a terminal, drawn by rich."""
+"""Answers as text for a terminal, drawn by rich. Every line fits the width given."""
 
+import textwrap
 from io import StringIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 
+from advisor.advice.options import Option
 from advisor.estimate import Estimate
 from advisor.fit import Fit
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import DevicePlan
-from advisor.words import component_sizes, machine_line, verdict_line
+from advisor.memory.settings import RunSettings
 from advisor.units import format_size
+from advisor.words import component_sizes, machine_line, verdict_line
 
-_WIDTH = 110
+WIDE = 110
+_MOST_OPTIONS = 40
+_COLUMNS = ("weights", "KV cache", "compute", "other", "total", "capacity")
 
 
-def estimate_text(result: Estimate) -> str:
+def estimate_text(result: Estimate, width: int = WIDE) -> str:
     """The answer first, then memory by device, then what was assumed."""
-    settings = result.plan.settings
     title = f"{result.model.name} {result.model.quantization or ''}".strip()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("device")
-    for column in ("weights", "KV cache", "compute", "other", "total", "capacity"):
-        table.add_column(column, justify="right")
-    for device in result.plan.devices:
-        table.add_row(device.name, *_device_cells(device))
-    lines: list[RenderableType] = [f"{title}, context {settings.context}, {settings.runtime}"]
+    lines = _wrapped(f"{title}, {_settings_line(result.plan.settings)}", width)
     if result.machine is not None:
-        lines.append(f"on {machine_line(result.machine)}")
+        lines += _wrapped(f"on {machine_line(result.machine)}", width)
     if result.verdict is not None:
-        lines += ["", verdict_line(result.verdict, result.plan), *(f"  {reason}" for reason in result.verdict.reasons)]
-    lines += ["", table]
+        lines += ["", *_wrapped(verdict_line(result.verdict, result.plan), width)]
+        lines += _listed(result.verdict.reasons, width)
+    lines += ["", _drawn(_device_table(result.plan.devices), width)]
     if result.assumptions:
-        lines += ["", "Assumed:", *(f"  {sentence}" for sentence in result.assumptions)]
-    return _draw(lines)
+        lines += ["", "Assumed:", *_listed(result.assumptions, width)]
+    return "\n".join(lines)
 
 
-def fit_text(result: Fit, *, most: int = 40) -> str:
+def fit_text(result: Fit, width: int = WIDE, *, most: int = _MOST_OPTIONS) -> str:
     """What the machine runs, best first."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "model", "file", "verdict"):
-        table.add_column(column)
-    table.add_column("needs", justify="right")
+    table = _table("", "model", "file", "verdict")
+    table.add_column("needs", justify="right", no_wrap=True)
     for option in result.options[:most]:
-        table.add_row(
-            str(option.rank), option.model.name, option.quantization, option.verdict.verdict, format_size(option.plan.total_bytes)
-        )
+        table.add_row(*_option_cells(option))
+    lines = [*_wrapped(machine_line(result.machine), width), *_wrapped(result.headline, width), "", _drawn(table, width)]
     left = len(result.options) - most
-    more = [f"and {left} more; --json lists all"] if left > 0 else []
-    return _draw([f"{machine_line(result.machine)}: {result.headline}", "", table, *more])
+    if left > 0:
+        lines.append(f"and {left} more; --json lists all")
+    if result.assumptions:
+        lines += ["", "Assumed:", *_listed(result.assumptions, width)]
+    return "\n".join(lines)
 
 
-def machine_text(machine: MachineProfile) -> str:
+def machine_text(machine: MachineProfile, width: int = WIDE) -> str:
     """What a machine is, a line a fact; unknown facts are said to be unknown."""
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in _machine_facts(machine):
+        table.add_row(name, fact)
+    return _drawn(table, width)
+
+
+def _machine_facts(machine: MachineProfile) -> list[tuple[str, str]]:
     cpu, memory, disk = machine.cpu, machine.memory, machine.disk
-    table.add_row("machine", machine_line(machine))
+    facts = [("machine", machine_line(machine))]
     for gpu in machine.gpus:
         bandwidth = "unknown" if gpu.bandwidth_gb_s is None else f"{gpu.bandwidth_gb_s:g} GB/s"
         size = "shared memory" if machine.kind == "unified" else format_size(gpu.capacity_bytes)
-        table.add_row("GPU", f"{gpu.name}: {size}, {bandwidth}, {gpu.backend}")
+        facts.append(("GPU", f"{gpu.name}: {size}, {bandwidth}, {gpu.backend}"))
     cores = "unknown" if cpu.performance_cores is None else f"{cpu.performance_cores} performance cores"
-    table.add_row("processor", f"{cpu.name or 'unknown'}: {cores}, {cpu.threads or 'unknown'} threads")
-    table.add_row("memory", f"{format_size(memory.capacity_bytes)}, {format_size(memory.in_use_bytes)} in use")
+    in_use = "in use: unknown" if memory.in_use_bytes is None else f"{format_size(memory.in_use_bytes)} in use"
+    facts += [
+        ("processor", f"{cpu.name or 'unknown'}: {cores}, {cpu.threads or 'unknown'} threads"),
+        ("memory", f"{format_size(memory.capacity_bytes)}, {in_use}"),
+    ]
     if machine.gpu_limit_bytes is not None:
-        table.add_row("GPU limit", format_size(machine.gpu_limit_bytes))
-    table.add_row("disk", f"{format_size(disk.free_bytes)} free at {disk.path or 'unknown'}")
-    table.add_row("system", machine.os or "unknown")
-    for note in machine.notes:
-        table.add_row("note", note)
-    return _draw([table])
+        facts.append(("GPU limit", format_size(machine.gpu_limit_bytes)))
+    facts += [
+        ("disk", f"{format_size(disk.free_bytes)} free at {disk.path or 'unknown'}"),
+        ("system", machine.os or "unknown"),
+    ]
+    return [*facts, *(("note", note) for note in machine.notes)]
+
+
+def _settings_line(settings: RunSettings) -> str:
+    """What decides the memory and can be asked otherwise: runtime, context, slots, cache types, layers."""
+    said = [settings.runtime, f"context {settings.context:,}"]
+    if settings.slots > 1:
+        said.append(f"{settings.slots} slots {'in one cache' if settings.unified_kv else 'with a cache each'}")
+    if (settings.type_k, settings.type_v) != ("f16", "f16"):
+        said.append(f"KV cache {settings.type_k}/{settings.type_v}")
+    if settings.gpu_layers not in ("all", "auto"):
+        said.append("no layers on the GPU" if settings.gpu_layers == 0 else f"{settings.gpu_layers} layers on the GPU")
+    if settings.cpu_moe_layers:
+        said.append(f"experts of {settings.cpu_moe_layers} layers in system memory")
+    return ", ".join(said)
+
+
+def _option_cells(option: Option) -> tuple[str, ...]:
+    needs = format_size(option.plan.total_bytes)
+    return (str(option.rank), option.model.name, option.quantization, option.verdict.verdict, needs)
+
+
+def _device_table(devices: tuple[DevicePlan, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("device", overflow="fold")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for device in devices:
+        table.add_row(device.name, *_device_cells(device))
+    return table
 
 
 def _device_cells(device: DevicePlan) -> list[str]:
@@ -80,9 +119,28 @@ def _device_cells(device: DevicePlan) -> list[str]:
     return [*(format_size(part) for part in parts), capacity]
 
 
-def _draw(lines: list[RenderableType]) -> str:
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width) or [""]
+
+
+def _listed(sentences: tuple[str, ...], width: int) -> list[str]:
+    """A sentence an item, indented; lines that go on are indented further."""
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(sentence, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    ]
+
+
+def _drawn(table: Table, width: int) -> str:
     buffer = StringIO()
-    console = Console(file=buffer, width=_WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=False)
-    for line in lines:
-        console.print(line)
+    console = Console(file=buffer, width=width, highlight=False, markup=False, emoji=False, color_system=None)
+    console.print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines())
