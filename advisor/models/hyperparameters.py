@@ -1,4 +1,4 @@
-"""The numbers that decide what a model needs: `Hyperparameters`, one value of llama.cpp's `llama_hparams` for any architecture."""
+"""The numbers that decide what a model needs: `Hyperparameters`, llama.cpp's `llama_hparams` for any architecture."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -54,7 +54,9 @@ class Hyperparameters:
     expert_used_count: int = 0
     expert_shared_count: int = 0
     expert_feed_forward_length: int = 0
+    """Width of one expert; the widest where blocks differ."""
     expert_shared_feed_forward_length: int = 0
+    """Width of all shared experts of a block together."""
     leading_dense_block_count: int = 0
     expert_latent_length: int = 0
     """Width that experts work in where it is not the embedding's (Nemotron 3 Super); 0 without."""
@@ -69,9 +71,9 @@ class Hyperparameters:
     indexer_key_length: int = 0
     """DeepSeek sparse attention's indexer, whose keys are cached too; 0 without."""
     caches_indexer_keys: tuple[bool, ...] = ()
-    """True where a block caches one indexer key of `indexer_key_length` a token, in a cache of its own; empty where none does."""
+    """True where a block caches one indexer key of `indexer_key_length` a token in a cache of its own; empty without."""
     compress_ratios: tuple[int, ...] = ()
-    """DeepSeek V4: tokens that one compressed cache entry stands for, by block, 0 without; empty for every other architecture."""
+    """DeepSeek V4: tokens that one compressed cache entry stands for, by block, 0 without; empty elsewhere."""
 
     ssm_conv_kernel: int = 0
     ssm_inner_size: int = 0
@@ -124,7 +126,8 @@ class Hyperparameters:
 
     @property
     def recurrent_state_elements(self) -> int:
-        """Elements of one sequence's recurrent state in one recurrent block (llama_hparams::n_embd_s, src/llama-hparams.cpp:236-256)."""
+        """Elements of one sequence's recurrent state in one recurrent block (llama_hparams::n_embd_s,
+        src/llama-hparams.cpp:236-256)."""
         if self.wkv_head_size:
             return self.embedding_length * self.wkv_head_size
         if head_length := self.kda_head_length or self.linear_head_length:
