@@ -5,8 +5,6 @@ import streamlit as st
 from advisor.paths import pages_folder, static_folder
 from advisor.ui.footer import footer
 
-st.set_page_config(page_title="Headroom", page_icon=str(static_folder() / "icon.svg"), layout="wide")
-st.logo(str(static_folder() / "logo.svg"), icon_image=str(static_folder() / "icon.svg"))
 page = st.navigation(
     [
         st.Page(pages_folder() / "what_can_i_run.py", title="What can I run?", url_path="fit", default=True),
@@ -15,5 +13,9 @@ page = st.navigation(
     ],
     position="top",
 )
-page.run()
-footer()
+st.set_page_config(page_title=f"{page.title} · Headroom", page_icon=str(static_folder() / "icon.svg"), layout="wide")
+st.logo(str(static_folder() / "logo.svg"), size="large")
+# Lines longer than this are hard to read on a wide screen.
+with st.container(horizontal_alignment="center"), st.container(width=1180, key="sheet"):
+    page.run()
+    footer()

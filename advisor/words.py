@@ -22,6 +22,18 @@ COMPONENTS: dict[str, str] = {
 }
 """Every component of a plan, in the order in which it is stacked and listed."""
 
+PARTS: dict[str, str] = {
+    "in_use": "In use by others",
+    "weights": "Weights",
+    "kv_cache": "KV cache",
+    "compute": "Compute buffers",
+    "other": "Other",
+}
+"""What the bar of a row tells apart: the large components, and the small ones together."""
+
+_WORTH_SAYING = 2**30
+"""Host memory beside the GPUs is named in a row from here on; each model takes some hundred MiB."""
+
 _SMALL = ("recurrent_state", "output", "projector", "draft", "overhead")
 
 
@@ -41,17 +53,24 @@ def machine_line(machine: MachineProfile, system: UnitSystem = "GiB") -> str:
     parts = [machine.name]
     if machine.kind == "discrete" and machine.gpus:
         gpu = machine.gpus[0]
-        count = f"{len(machine.gpus)} x " if len(machine.gpus) > 1 else ""
-        parts.append(f"{count}{format_size(gpu.memory_bytes or gpu.capacity_bytes, system)}")
+        count = f"{len(machine.gpus)} × " if len(machine.gpus) > 1 else ""
+        parts.append(f"{count}{round_size(gpu.memory_bytes or gpu.capacity_bytes, system)}")
         if machine.memory.capacity_bytes is not None:
-            parts.append(f"{format_size(machine.memory.capacity_bytes, system)} system memory")
+            parts.append(f"{round_size(machine.memory.capacity_bytes, system)} system memory")
         bandwidth = gpu.bandwidth_gb_s
     else:
-        parts.append(f"{format_size(machine.memory.capacity_bytes, system)} {'unified ' if machine.kind == 'unified' else ''}memory")
+        unified = "unified " if machine.kind == "unified" else ""
+        parts.append(f"{round_size(machine.memory.capacity_bytes, system)} {unified}memory")
         bandwidth = machine.memory.bandwidth_gb_s
     if bandwidth is not None:
-        parts.append(f"{bandwidth:g} GB/s")
+        parts.append(f"{bandwidth:.4g} GB/s")
     return ", ".join(parts)
+
+
+def round_size(size_bytes: int | None, system: UnitSystem = "GiB") -> str:
+    """A size as people name it: "8 GiB", "23.5 GiB"; "unknown" for None."""
+    number, _, unit = format_size(size_bytes, system).partition(" ")
+    return f"{float(number):g} {unit}" if unit else number
 
 
 def verdict_line(verdict: Verdict, plan: MemoryPlan, system: UnitSystem = "GiB") -> str:
@@ -81,38 +100,67 @@ def component_sizes(device: DevicePlan) -> dict[str, int]:
 
 def plan_sizes(plan: MemoryPlan) -> dict[str, int]:
     """Bytes by component over all devices."""
-    sizes = [component_sizes(device) for device in plan.devices]
+    return _summed(plan.devices)
+
+
+def _summed(devices: Sequence[DevicePlan]) -> dict[str, int]:
+    sizes = [component_sizes(device) for device in devices]
     return {name: sum(size[name] for size in sizes) for name in COMPONENTS}
 
 
-def result_row(option: Option, system: UnitSystem = "GiB") -> dict[str, Any]:
-    """One row of the landing page's list: texts and shares of the bar, ready to be drawn."""
-    pool = tightest(option.plan)
-    room = pool.capacity_bytes if pool.gpu_limit_bytes is None else min(pool.capacity_bytes or 0, pool.gpu_limit_bytes)
-    sizes = plan_sizes(option.plan)
-    total = sum(sizes.values())
-    scale = max(room or total, total, 1)
-    shown = {name: sizes[name] for name in ("weights", "kv_cache", "compute")}
+def shown_pools(plan: MemoryPlan) -> tuple[Pool, ...]:
+    """The memories that a bar in one line stands for: those of the GPUs together, or the one that is short or alone."""
+    first = tightest(plan)
+    cards = tuple(pool for pool in plan.pools if pool.kind == "vram")
+    return cards if cards and (first.kind == "vram" or (first.headroom_bytes or 0) >= 0) else (first,)
+
+
+def in_short(option: Option, system: UnitSystem = "GiB") -> str:
+    """Why the verdict is what it is, in a few words beside the bar: "3.2 GiB to spare", "28 of 33 layers on the GPU"."""
+    word, left, settings = option.verdict.verdict, option.verdict.headroom_bytes, option.plan.settings
+    if word == "no":
+        return "too little memory" if left is None or left >= 0 else f"{format_size(-left, system)} too little"
+    if word == "partial":
+        if isinstance(settings.gpu_layers, int) and settings.cpu_moe_layers == 0:
+            return f"{settings.gpu_layers} of {option.model.quantized(option.quantization).hyperparameters.block_count + 1} layers on the GPU"
+        return f"experts of {settings.cpu_moe_layers} blocks in system memory"
+    if left is None:
+        return "size of the memory not known"
+    return f"{format_size(left, system)} to spare" if left >= 0 else f"{format_size(-left, system)} over the limit"
+
+
+def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[str, Any]:
+    """One row of the landing page's list: texts and shares of the bar, ready to be drawn. `href` opens the model."""
+    pools = shown_pools(option.plan)
+    rooms = [min(pool.capacity_bytes, pool.gpu_limit_bytes or pool.capacity_bytes) for pool in pools if pool.capacity_bytes]
+    room = sum(rooms) if len(rooms) == len(pools) else None
+    names = {pool.id for pool in pools}
+    devices = [device for device in option.plan.devices if device.pool in names]
+    sizes = _summed(devices)
+    shown = {"in_use": sum(pool.in_use_bytes or 0 for pool in pools)}
+    shown |= {name: sizes[name] for name in ("weights", "kv_cache", "compute")}
     shown["other"] = sum(sizes[name] for name in _SMALL)
-    labels = {**COMPONENTS, "other": "Other"}
-    parts = [
-        {"kind": name, "label": labels[name], "size": format_size(size, system), "share": size / scale, "text": f"{labels[name]}: {format_size(size, system)}"}
-        for name, size in shown.items()
-        if size
-    ]
+    scale = max(room or 0, sum(shown.values()), 1)
     model = option.model
-    size_text = format_size(total, system) + (f" of {format_size(room, system)}" if room else "")
+    size_text = format_size(sum(pool.total_bytes for pool in pools), system) + (f" of {format_size(room, system)}" if room else "")
+    beside = sum(pool.total_bytes for pool in option.plan.pools if pool.id not in names)
     active = f", {parameters(model.active_parameters)} active" if model.active_parameters and model.active_parameters < 0.9 * model.parameters else ""
     return {
         "id": f"{model.id}:{option.quantization}",
+        "href": href,
         "name": model.name,
         "meta": f"{parameters(model.parameters)}{active} · {option.quantization} · {format_size(option.file_bytes, system)} file",
         "verdict": option.verdict.verdict,
         "why": list(option.verdict.reasons),
-        "parts": parts,
-        "bar_text": f"needs {size_text}",
+        "parts": [
+            {"kind": name, "label": PARTS[name], "size": format_size(size, system), "share": size / scale}
+            for name, size in shown.items()
+            if size
+        ],
         "size_text": size_text,
-        "search": " ".join((model.id, model.name, model.family, option.quantization, option.verdict.verdict)).lower(),
+        "beside": f"and {format_size(beside, system)} of system memory" if beside >= _WORTH_SAYING else "",
+        "short": in_short(option, system),
+        "search": " ".join((model.id, model.name, model.family, option.quantization)).lower(),
     }
 
 

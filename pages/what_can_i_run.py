@@ -2,44 +2,49 @@
 
 import streamlit as st
 
-from advisor.question import FitQuestion
+from advisor.question import FitQuestion, Question
 from advisor.ui.cached import fit_on
+from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
-from advisor.ui.state import link, open_question, publish, seed
+from advisor.ui.state import address_of, open_question, publish, seed
 from advisor.words import result_row, tokens
 
 PAGE = "fit"
 CONTEXTS = (4096, 8192, 32768, 131072)
 
 opened = open_question(PAGE, FitQuestion, FitQuestion(context=8192))
-answer = st.container(gap="small")
 chosen = machine_bar(opened)
-seed(opened, "fit:context", opened.question.context or 8192)
-context = st.segmented_control(
+said = st.container(gap="small")
+usual = opened.question.context or 8192
+context: int = st.segmented_control(
     "Context",
-    sorted({*CONTEXTS, opened.question.context or 8192}),
+    sorted({*CONTEXTS, usual}),
     format_func=tokens,
-    key="fit:context",
+    key=seed(opened, "fit:context", usual),
     required=True,
     help="How much text the model keeps in view, prompt and answer together. 8k tokens are about 12 pages.",
 )
 question = opened.question.model_copy(update={**chosen.asked.machine_fields(), "context": context})
 publish(PAGE, question)
-if opened.complaint:
-    answer.warning(opened.complaint)
-if chosen.machine is None:
-    answer.header("Which machine is it?")
-else:
-    fit = fit_on(question, chosen.machine, chosen.assumptions)
-    answer.header(fit.headline, anchor=False)
-    answer.caption(f"At a context of {tokens(context)} tokens, with llama-server's own settings. Best file for each model; larger and newer models first.")
-    picked = results([result_row(option) for option in fit.options])
-    if picked:
-        model, _, quantization = picked.rpartition(":")
-        fields = {**chosen.asked.query_fields(), "model": model, "quant": quantization, "context": str(context)}
-        st.switch_page("model.py", query_params=fields)
-    for sentence in fit.assumptions:
-        st.caption(sentence)
-    with st.popover("Address of this view", icon=":material/link:"):
-        st.code(link(question), language=None)
+for complaint in filter(None, (opened.complaint, chosen.complaint)):
+    said.warning(inert(complaint))
+fit = fit_on(question, chosen.machine, chosen.assumptions)
+said.header(inert(fit.headline), anchor=False)
+said.caption(
+    f"At a context of {tokens(context)} tokens, as llama-server runs by itself. Best file for each model, larger and newer models first. "
+    "Memory by formula, which follows llama.cpp's own allocation."
+)
+
+
+def address_in_model_page(model: str, quantization: str) -> str:
+    """The address of the page that plans this model on this machine."""
+    return f"model?{Question.parse({**chosen.asked.machine_fields(), 'model': model, 'quant': quantization, 'context': context}).to_query()}"
+
+
+picked = results([result_row(option, address_in_model_page(option.model.id, option.quantization)) for option in fit.options])
+if picked:
+    st.switch_page("model.py", query_params=Question.from_query(picked.partition("?")[2]).query_fields())
+for sentence in fit.assumptions:
+    st.caption(inert(sentence))
+address_of(question, here=chosen.here)

@@ -1,48 +1,56 @@
 """Figures of memory: what each memory holds against its capacity, and how the total grows with the context."""
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
-from advisor.figures.style import COLOURS, GRID, IN_USE, LIMIT, LINES, Figure, layout
+from advisor.figures.style import ACCENT, CHOSEN, COLOURS, GRID, IN_USE, LIMIT, LINES, TRACK, Figure, layout
 from advisor.memory.curves import Curve
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.units import UnitSystem, format_size
 from advisor.words import COMPONENTS, component_sizes, tokens
 
 _UNITS = {"GiB": 2**30, "GB": 10**9}
-_ROW = 62
+_ROW = 64
+_HALF_BAR = 0.24
 
 
 def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
-    """One bar a memory: its components, what other programs hold, and lines at its capacity and at the GPU's limit."""
+    """One bar a memory on a track as long as its capacity: what other programs hold, then the components; the GPU's limit dotted."""
     unit = _UNITS[system]
     pools = list(reversed(plan.pools))
-    names = [pool_name(plan, pool) for pool in pools]
     traces: list[dict[str, Any]] = []
     held = [pool.in_use_bytes or 0 for pool in pools]
     if any(held):
-        traces.append(_bar("In use by other programs", IN_USE, names, held, unit, system))
+        traces.append(_bar("In use by other programs", IN_USE, held, unit, system))
     for component, label in COMPONENTS.items():
         sizes = [_pool_sizes(plan, pool)[component] for pool in pools]
         if any(sizes):
-            traces.append(_bar(label, COLOURS[component], names, sizes, unit, system))
-    highest = max((max(pool.capacity_bytes or 0, (pool.in_use_bytes or 0) + pool.total_bytes) for pool in pools), default=1) / unit
+            traces.append(_bar(label, COLOURS[component], sizes, unit, system))
+    highest = max((max(pool.capacity_bytes or 0, _filled(plan, pool)) for pool in pools), default=1) / unit
     shapes, notes = [], []
     for index, pool in enumerate(pools):
-        for limit, name, dash in ((pool.capacity_bytes, "capacity", "solid"), (pool.gpu_limit_bytes, "GPU limit", "dot")):
-            if limit is not None:
-                shapes.append(_mark(limit / unit, index, dash))
-                notes.append(_note(limit / unit, index, f"{name} {format_size(limit, system)}"))
+        notes.append(_note(0, index, _caption(plan, pool, system), "left"))
+        if pool.capacity_bytes is not None:
+            shapes.append(_track(pool.capacity_bytes / unit, index))
+            shapes.append(_mark(pool.capacity_bytes / unit, index, "solid"))
+        if pool.gpu_limit_bytes is not None:
+            shapes.append(_mark(pool.gpu_limit_bytes / unit, index, "dot"))
     return {
         "data": traces,
         "layout": layout(
-            height=_ROW * len(pools) + 96,
-            unit=system,
-            highest=highest,
+            height=_ROW * len(pools) + 100,
             barmode="stack",
-            bargap=0.45,
-            xaxis={"range": [0, highest * 1.08], "ticksuffix": f" {system}", "nticks": 6, "gridcolor": GRID, "zeroline": False, "fixedrange": True},
-            yaxis={"fixedrange": True, "automargin": True},
+            bargap=1 - 2 * _HALF_BAR,
+            xaxis={
+                "range": [0, highest * 1.02],
+                "ticksuffix": f" {system}",
+                "nticks": 6,
+                "showgrid": False,
+                "zeroline": False,
+                "fixedrange": True,
+            },
+            yaxis={"range": [-0.5, len(pools) - 0.28], "showticklabels": False, "showgrid": False, "zeroline": False, "fixedrange": True},
             shapes=shapes,
             annotations=notes,
         ),
@@ -50,49 +58,48 @@ def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
 
 
 def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: int, system: UnitSystem = "GiB") -> Figure:
-    """A line a quantization, the limit as a horizontal line, and a mark at the longest context that fits."""
+    """A line a quantization (the first is the one asked about), the limit, and a dot at the longest context that fits."""
     unit = _UNITS[system]
+    colours = {curve.name: ACCENT if index == 0 else LINES[(index - 1) % len(LINES)] for index, curve in enumerate(curves)}
     traces: list[dict[str, Any]] = []
-    for index, curve in enumerate(curves):
-        colour = LINES[index % len(LINES)]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": curve.name,
-                "x": list(curve.contexts),
-                "y": [size / unit for size in curve.total_bytes],
-                "line": {"color": colour, "width": 2},
-                "hovertemplate": f"{curve.name}: %{{y:.2f}} {system}<extra></extra>",
-            }
-        )
+    for curve in sorted(curves, key=lambda curve: -max(curve.total_bytes)):
+        width = 3 if curve.name == curves[0].name else 1.75
+        traces.append(_curve(curve, colours[curve.name], width, limit_bytes, unit, system))
+        if curve.longest is not None and limit_bytes is not None:
+            traces.append(_dot(curve, colours[curve.name], unit))
     top = max((max(curve.total_bytes) for curve in curves), default=1) / unit
     lowest = min((min(curve.total_bytes) for curve in curves), default=0) / unit
     limit = None if limit_bytes is None else limit_bytes / unit
-    highest = min(max(top, limit or 0) * 1.05, (limit or top) * 1.6) if limit else top * 1.05
-    ticks = list(curves[0].contexts) if curves else []
-    shapes: list[dict[str, Any]] = [_line("x", chosen, GRID, "solid")]
+    highest = top * 1.05 if limit is None else max(min(max(top, limit) * 1.08, limit * 1.6), lowest * 1.15)
+    shapes: list[dict[str, Any]] = [_line("x", chosen, CHOSEN, "solid")]
     notes: list[dict[str, Any]] = []
     if limit is not None:
         shapes.append(_line("y", limit, LIMIT, "dash"))
-        notes.append(
-            {"xref": "paper", "x": 0, "y": limit, "text": f"limit {format_size(limit_bytes, system)}", "showarrow": False, "xanchor": "left", "yanchor": "bottom"}
-        )
+        text = f"{format_size(limit_bytes, system)} can be used"
+        place = {"xref": "paper", "x": 0.01, "y": limit, "xanchor": "left", "yanchor": "bottom"}
+        notes.append({"text": text, "showarrow": False, "font": {"size": 12}, **place})
+    ticks = [tick for tick in (curves[0].contexts if curves else ()) if tick & (tick - 1) == 0 and tick >= 1024]
     return {
         "data": traces,
         "layout": layout(
-            height=340,
-            unit=system,
-            highest=max(highest, lowest * 1.05),
+            height=360,
             hovermode="x unified",
             xaxis={
                 "type": "log",
-                "tickvals": [tick for tick in ticks if tick & (tick - 1) == 0],
-                "ticktext": [tokens(tick) for tick in ticks if tick & (tick - 1) == 0],
+                "tickvals": ticks,
+                "ticktext": [tokens(tick) for tick in ticks],
                 "gridcolor": GRID,
                 "fixedrange": True,
+                "tickangle": 0,
             },
-            yaxis={"range": [0, max(highest, lowest * 1.05)], "ticksuffix": f" {system}", "nticks": 6, "gridcolor": GRID, "zeroline": False, "fixedrange": True},
+            yaxis={
+                "range": [0, highest],
+                "ticksuffix": f" {system}",
+                "nticks": 6,
+                "gridcolor": GRID,
+                "zeroline": False,
+                "fixedrange": True,
+            },
             shapes=shapes,
             annotations=notes,
         ),
@@ -100,24 +107,41 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
 
 
 def pool_name(plan: MemoryPlan, pool: Pool) -> str:
-    """How a memory is called beside its bar: by its device, or "Unified memory"."""
+    """How a memory is called beside its bar: by its device (numbered where there are several), or "Unified memory"."""
     if pool.kind == "unified":
         return "Unified memory"
-    devices = [device.name for device in plan.devices if device.pool == pool.id]
-    return "System memory" if pool.kind == "ram" else devices[0] if devices else pool.id
+    if pool.kind == "ram":
+        return "System memory"
+    cards = [other.id for other in plan.pools if other.kind == "vram"]
+    name = next((device.name for device in plan.devices if device.pool == pool.id), pool.id)
+    return f"GPU {cards.index(pool.id) + 1}: {name}" if len(cards) > 1 else name
+
+
+def _caption(plan: MemoryPlan, pool: Pool, system: UnitSystem) -> str:
+    held = f", {format_size(pool.in_use_bytes, system)} of it in use by others" if pool.in_use_bytes else ""
+    room = "" if pool.capacity_bytes is None else f" of {format_size(pool.capacity_bytes, system)}{held}"
+    limit = "" if pool.gpu_limit_bytes is None else f"; the GPU may take {format_size(pool.gpu_limit_bytes, system)} (dotted)"
+    return f"<b>{escape(pool_name(plan, pool))}</b>  {format_size(pool.total_bytes, system)}{room}{limit}"
+
+
+def _filled(plan: MemoryPlan, pool: Pool) -> int:
+    return (pool.in_use_bytes or 0) + sum(_pool_sizes(plan, pool).values())
 
 
 def _pool_sizes(plan: MemoryPlan, pool: Pool) -> dict[str, int]:
+    """Bytes by component in one memory. File pages that host and GPU have both mapped count once, as in the pool's total."""
     rows = [component_sizes(device) for device in plan.devices if device.pool == pool.id]
-    return {name: sum(row[name] for row in rows) for name in COMPONENTS}
+    sizes = {name: sum(row[name] for row in rows) for name in COMPONENTS}
+    sizes["weights"] -= sum(sizes.values()) - pool.total_bytes
+    return sizes
 
 
-def _bar(label: str, colour: str, names: list[str], sizes: list[int], unit: int, system: UnitSystem) -> dict[str, Any]:
+def _bar(label: str, colour: str, sizes: list[int], unit: int, system: UnitSystem) -> dict[str, Any]:
     return {
         "type": "bar",
         "orientation": "h",
         "name": label,
-        "y": names,
+        "y": list(range(len(sizes))),
         "x": [size / unit for size in sizes],
         "marker": {"color": colour},
         "customdata": [format_size(size, system) for size in sizes],
@@ -125,13 +149,48 @@ def _bar(label: str, colour: str, names: list[str], sizes: list[int], unit: int,
     }
 
 
+def _curve(curve: Curve, colour: str, width: float, limit_bytes: int | None, unit: int, system: UnitSystem) -> dict[str, Any]:
+    reach = "" if limit_bytes is None else ": does not fit" if curve.longest is None else f": fits to {tokens(curve.longest)}"
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"{curve.name}{reach}",
+        "legendgroup": curve.name,
+        "x": list(curve.contexts),
+        "y": [size / unit for size in curve.total_bytes],
+        "line": {"color": colour, "width": width},
+        "hovertemplate": f"{curve.name}: %{{y:.2f}} {system}<extra></extra>",
+    }
+
+
+def _dot(curve: Curve, colour: str, unit: int) -> dict[str, Any]:
+    size = curve.total_bytes[curve.contexts.index(curve.longest)] if curve.longest is not None else 0
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{curve.name}, longest that fits",
+        "legendgroup": curve.name,
+        "showlegend": False,
+        "x": [curve.longest],
+        "y": [size / unit],
+        "marker": {"color": colour, "size": 9},
+        "hoverinfo": "skip",
+    }
+
+
+def _track(value: float, row: int) -> dict[str, Any]:
+    corners = {"x0": 0, "x1": value, "y0": row - _HALF_BAR, "y1": row + _HALF_BAR}
+    return {"type": "rect", "layer": "below", "fillcolor": TRACK, "line": {"width": 0}, **corners}
+
+
 def _mark(value: float, row: int, dash: str) -> dict[str, Any]:
     line = {"color": LIMIT, "width": 2, "dash": dash}
-    return {"type": "line", "x0": value, "x1": value, "y0": row - 0.42, "y1": row + 0.42, "line": line}
+    return {"type": "line", "x0": value, "x1": value, "y0": row - _HALF_BAR - 0.06, "y1": row + _HALF_BAR + 0.06, "line": line}
 
 
-def _note(value: float, row: int, text: str) -> dict[str, Any]:
-    return {"x": value, "y": row + 0.46, "text": text, "showarrow": False, "xanchor": "right", "yanchor": "middle", "font": {"size": 11}}
+def _note(value: float, row: int, text: str, anchor: str) -> dict[str, Any]:
+    place = {"x": value, "y": row + _HALF_BAR + 0.04, "xanchor": anchor, "yanchor": "bottom", "align": anchor}
+    return {"text": text, "showarrow": False, "font": {"size": 13}, **place}
 
 
 def _line(axis: str, value: float, colour: str, dash: str) -> dict[str, Any]:

@@ -12,10 +12,14 @@ COLOURS: dict[str, str] = {
     "draft": "#b5a642",
     "overhead": "#8b8f8d",
 }
-IN_USE = "rgba(139,143,141,.35)"
+IN_USE = "rgba(139,143,141,.55)"
+TRACK = "rgba(139,143,141,.14)"
 LIMIT = "#c2410c"
-GRID = "rgba(139,143,141,.25)"
-LINES = ("#14857a", "#d08a3c", "#5d7f9a", "#a86f5c", "#8b6fa8", "#7aa8a2", "#b5a642", "#8b8f8d")
+GRID = "rgba(139,143,141,.22)"
+CHOSEN = "rgba(139,143,141,.6)"
+ACCENT = "#14857a"
+LINES = ("#d08a3c", "#5d7f9a", "#a86f5c", "#8b6fa8", "#7aa8a2", "#b5a642", "#8b8f8d")
+"""For lines beside the one that was asked about, which has the accent."""
 
 CONFIG: dict[str, Any] = {"displayModeBar": False, "responsive": True}
 """For `st.plotly_chart(config=)`: no toolbar."""
@@ -24,15 +28,14 @@ Figure = dict[str, Any]
 """A Plotly figure as plain data: {"data": [...], "layout": {...}}."""
 
 
-def layout(*, height: int, unit: str, highest: float, **more: Any) -> dict[str, Any]:
-    """The layout that every figure shares; `highest` fixes the value axis, so that figures do not jump while a slider moves."""
+def layout(*, height: int, **more: Any) -> dict[str, Any]:
+    """The layout that every figure shares: the legend above, no ground of its own, no wasted margin."""
     return {
         "height": height,
-        "margin": {"l": 8, "r": 16, "t": 8, "b": 8},
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal"},
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal", "font": {"size": 13}},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "hoverlabel": {"namelength": -1},
         **more,
-        "meta": {"unit": unit, "highest": highest},
     }

@@ -3,26 +3,22 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from advisor.errors import GGUFTruncatedError, HeadroomError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, parse_header
+from advisor.ui.component_files import component_files
+from advisor.ui.inert import inert
 
 FIRST_BYTES = 2 * 2**20
 MOST_BYTES = 64 * 2**20
-_FILES = Path(__file__).parent / "components"
 _WANTED = "browser_file:wanted"
 _HEADER = "browser_file:header"
+_COMPLAINT = "browser_file:complaint"
 
-_browser_file = st.components.v2.component(
-    "headroom_browser_file",
-    html=(_FILES / "browser_file.html").read_text(encoding="utf-8"),
-    css=(_FILES / "browser_file.css").read_text(encoding="utf-8"),
-    js=(_FILES / "browser_file.js").read_text(encoding="utf-8"),
-)
+_browser_file = st.components.v2.component("headroom_browser_file", **component_files("browser_file"))
 
 
 @dataclass(frozen=True)
@@ -33,25 +29,37 @@ class BrowserFile:
     header: GGUFHeader
 
 
+def kept_file() -> BrowserFile | None:
+    """The file that this visitor chose last, if its header could be read."""
+    kept: BrowserFile | None = st.session_state.get(_HEADER)
+    return kept
+
+
 def browser_file(key: str = "browser_file") -> BrowserFile | None:
     """Draw the field; the header of the file chosen last, else None. A file that is no GGUF is said in one sentence."""
     wanted = st.session_state.get(_WANTED, 0)
-    head = _browser_file(key=key, data={"first": FIRST_BYTES, "wanted": wanted}, on_head_change=lambda: None).head
+    data = {"first": FIRST_BYTES, "wanted": wanted}
+    head = _browser_file(key=key, data=data, on_head_change=lambda: None).head
     if head:
-        try:
-            read = head_from(head)
-        except HeadroomError as error:
-            st.session_state.pop(_HEADER, None)
-            st.session_state[_WANTED] = 0
-            st.error(str(error))
-            return None
-        if isinstance(read, int):
-            st.session_state[_WANTED] = read
-            st.rerun()
-        st.session_state[_WANTED] = 0
-        st.session_state[_HEADER] = read
-    kept: BrowserFile | None = st.session_state.get(_HEADER)
-    return kept
+        _take(head)
+    if complaint := st.session_state.get(_COMPLAINT):
+        st.error(inert(complaint))
+    return kept_file()
+
+
+def _take(head: Any) -> None:
+    """Keep the header in what the browser sent, or what is wrong with it, or ask for more."""
+    for name in (_HEADER, _COMPLAINT, _WANTED):
+        st.session_state.pop(name, None)
+    try:
+        read = head_from(head)
+    except HeadroomError as error:
+        st.session_state[_COMPLAINT] = f"{error}"
+        return
+    if isinstance(read, int):
+        st.session_state[_WANTED] = read
+        st.rerun()
+    st.session_state[_HEADER] = read
 
 
 def head_from(head: Any) -> BrowserFile | int:

@@ -2,12 +2,33 @@
 
 import streamlit as st
 
+from advisor.estimate import curves_for
 from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
-from advisor.question import FitQuestion
+from advisor.memory.curves import Curves
+from advisor.models.metadata import ModelMetadata
+from advisor.question import FitQuestion, Question
+
+_HASHES = {MachineProfile: MachineProfile.model_dump_json}
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={MachineProfile: MachineProfile.model_dump_json})
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHES)
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Fit:
     """The ranked options of a machine."""
     return fit_for(question, machine, assumptions)
+
+
+def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile) -> Curves:
+    """Memory against context. All contexts are in it, so another context of the same question makes no new one.
+
+    Of a file nothing is kept: it has one curve, quickly drawn, and may change on the disk.
+    """
+    question = question.model_copy(update={"context": None})
+    if not model.predicted:
+        return curves_for(question, model, machine)
+    return _curves_of_catalogue_model(question, model.quantization, machine, model)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHES)
+def _curves_of_catalogue_model(question: Question, quantization: str | None, machine: MachineProfile, _model: ModelMetadata) -> Curves:
+    return curves_for(question, _model, machine)

@@ -3,12 +3,16 @@
 import streamlit as st
 
 from advisor import __version__
-from advisor.engine.build import engine_status
+from advisor.engine.status import engine_status
+from advisor.ui.inert import inert
 
 
 def footer() -> None:
     """Draw the footer."""
     st.space("medium")
     status = engine_status()
-    engine = f" Engine: {status.sentence}" if status.sentence else ""
-    st.caption(f"Headroom {__version__}. Everything is computed here; nothing is sent anywhere unless you ask for it.{engine}")
+    how = f" Get it with: {status.command}" if status.command else ""
+    st.caption(
+        f"Headroom {__version__}. Everything is computed here. Nothing is sent anywhere unless you ask for it. "
+        f"{inert(status.sentence)}{inert(how)}"
+    )

@@ -1,22 +1,27 @@
-"""The machine in one line, and the way to choose another. All pages share the choice."""
+"""The machine in one line, and the way to choose another or to change its numbers. All pages share the choice."""
 
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from advisor.errors import HeadroomError
+from advisor.machines.adjust import adjust
 from advisor.machines.here import HERE
-from advisor.machines.library import library
+from advisor.machines.library import find_machine, library
 from advisor.machines.profile import MachineProfile
-from advisor.machines.resolve import DETECTED, machine_named, resolve_machine
+from advisor.machines.resolve import DETECTED
 from advisor.question import MachineAsked
+from advisor.ui.inert import inert
 from advisor.ui.state import Opened, T, seed
-from advisor.units import GIB
+from advisor.units import gib
 from advisor.words import machine_line
 
 NUMBERS = "numbers"
 """The entry of the list that means: described by numbers alone."""
+_TYPED_MEMORY_GIB = 8.0
+_MOST_GPUS = 15
+_MOST_GIB = 16384.0
+_MOST_GB_S = 100_000.0
 
 
 @dataclass(frozen=True)
@@ -24,85 +29,163 @@ class Chosen:
     """The machine of this run, as asked and as found."""
 
     asked: MachineAsked
-    machine: MachineProfile | None
+    machine: MachineProfile
     assumptions: tuple[str, ...]
+    complaint: str | None = None
+    """One sentence where what was asked for cannot be; the machine is then this one, or the one without those numbers."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it is the machine that Headroom runs on."""
+        return self.asked.machine == DETECTED
 
 
 def machine_bar(opened: Opened[T]) -> Chosen:
-    """Draw the line and its popover; the machine chosen. A machine that cannot be found is said, and None."""
+    """Draw the machine in one line with the way to another."""
+    line = st.container(horizontal=True, vertical_alignment="center", gap="small", key="machine_bar")
+    said = line.empty()
+    with line.popover("Not yours? Choose another", icon=":material/swap_horiz:", type="tertiary"):
+        chosen = machine_choice(opened)
+    mine = " · this machine" if chosen.here else ""
+    said.markdown(f"**{inert(machine_line(chosen.machine))}**{mine}", width="content")
+    return chosen
+
+
+def machine_choice(opened: Opened[T]) -> Chosen:
+    """Draw the list of machines and the numbers that can be changed; the machine that they say."""
     asked = opened.question
-    seed(opened, "machine:name", asked.machine or (NUMBERS if _by_numbers(asked) else DETECTED))
-    seed(opened, "machine:gpus", asked.gpus)
-    seed(opened, "machine:memory", asked.memory_gib)
-    seed(opened, "machine:ram", asked.ram_gib)
-    seed(opened, "machine:bandwidth", asked.bandwidth_gb_s)
-    seed(opened, "machine:unified", asked.unified)
-    line = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    with line.popover("Choose another machine", icon=":material/computer:"):
-        fields = _controls()
-    if fields.machine == DETECTED:
-        return Chosen(fields, _detected(line), ())
-    try:
-        machine, assumptions = resolve_machine(**fields.machine_fields())
-    except HeadroomError as error:
-        line.markdown(f":red[{error}]")
-        return Chosen(fields, None, ())
-    if machine is not None:
-        line.markdown(f"**{machine_line(machine)}**")
-    return Chosen(fields, machine, assumptions)
-
-
-def _detected(line: DeltaGenerator) -> MachineProfile:
-    """This machine as known now; the page is drawn again when slow probes have answered."""
-    known = HERE.now().profile
-    line.markdown(f"**{machine_line(known)}** (this machine)")
-    if HERE.pending:
-        _redraw_when_known()
-    return known
-
-
-@st.fragment(run_every=0.4)
-def _redraw_when_known() -> None:
-    if not HERE.pending:
-        st.rerun()
-
-
-def _controls() -> MachineAsked:
-    """The popover's widgets and what they say together. Only what belongs to the kind of machine is asked."""
+    name, complaint = _known(asked)
+    seed(opened, "machine:name", name)
     names = library().names
+    kept = st.session_state["machine:name"]
+    more = [] if kept in (DETECTED, NUMBERS) or kept in names else [kept]
+    said = {DETECTED: "This machine, as detected", NUMBERS: "Another, by its numbers"}
     name = st.selectbox(
         "Machine",
-        [DETECTED, NUMBERS, *names],
-        format_func=lambda id_: {DETECTED: "This machine, as detected", NUMBERS: "By numbers"}.get(id_) or names.get(id_, id_),
+        [DETECTED, NUMBERS, *more, *names],
+        format_func=lambda id_: said.get(id_) or names.get(id_, id_),
         key="machine:name",
-        accept_new_options=False,
+        help="Type any part of a name. What is not in the list can be given by its numbers.",
     )
-    if name == NUMBERS:
-        unified = st.toggle("GPU and CPU share one memory", key="machine:unified")
-        memory = st.number_input("Memory in GiB" if unified else "Memory of each GPU in GiB", 0.5, 4096.0, step=1.0, key="machine:memory")
-        bandwidth = st.number_input("Bandwidth in GB/s", 1.0, 20000.0, step=10.0, key="machine:bandwidth")
-        gpus = None if unified else st.number_input("GPUs", 1, 15, step=1, key="machine:gpus")
-        ram = None if unified else st.number_input("System memory in GiB", 1.0, 8192.0, step=8.0, key="machine:ram")
-        return MachineAsked(memory_gib=memory or 8.0, bandwidth_gb_s=bandwidth, gpus=gpus, ram_gib=ram, unified=unified)
+    base = _base(name)
+    fields = _numbers(opened, name, base)
     if name == DETECTED:
-        return MachineAsked(machine=DETECTED)
-    return _adjusted(machine_named(name), name)
+        _redraw_when_known()
+    try:
+        if fields == MachineAsked(machine=DETECTED) and base is not None:
+            return Chosen(fields, base, (), complaint)
+        numbers = {key: value for key, value in fields.machine_fields().items() if key != "machine"}
+        machine, assumptions = adjust(base, **numbers)
+    except HeadroomError as error:
+        return Chosen(MachineAsked(machine=DETECTED), HERE.now().profile, (), f"{error}")
+    return Chosen(fields, machine, assumptions, complaint)
 
 
-def _adjusted(profile: MachineProfile, name: str) -> MachineAsked:
-    """The numbers that a profile leaves open: memory of a Mac, number of cards and system memory of a PC."""
-    if profile.kind == "discrete":
-        gpus = st.number_input("GPUs", 1, 15, step=1, key="machine:gpus", placeholder="1")
-        ram = st.number_input("System memory in GiB", 1.0, 8192.0, step=8.0, key="machine:ram", placeholder="not given")
-        return MachineAsked(machine=name, gpus=gpus, ram_gib=ram)
-    options = [size / GIB for size in profile.memory_options_bytes]
-    if len(options) > 1:
-        if st.session_state.get("machine:memory") not in options:
-            st.session_state["machine:memory"] = options[0]
-        memory = st.selectbox("Memory", options, format_func=lambda size: f"{size:g} GiB", key="machine:memory")
-        return MachineAsked(machine=name, memory_gib=memory)
-    return MachineAsked(machine=name)
+def _known(asked: MachineAsked) -> tuple[str, str | None]:
+    """The entry of the list that `asked` means, and a sentence where there is no such machine."""
+    if asked.machine is None:
+        by_numbers = any((asked.memory_gib, asked.ram_gib, asked.bandwidth_gb_s, asked.unified))
+        return (NUMBERS if by_numbers else DETECTED), None
+    if asked.machine == DETECTED:
+        return DETECTED, None
+    try:
+        found = find_machine(asked.machine)
+    except HeadroomError as error:
+        return DETECTED, f"{error} Shown instead: this machine."
+    is_file = asked.machine.strip().endswith((".toml", ".json"))
+    return (asked.machine.strip() if is_file else found.id), None
 
 
-def _by_numbers(asked: MachineAsked) -> bool:
-    return asked.machine is None and any((asked.memory_gib, asked.ram_gib, asked.bandwidth_gb_s, asked.unified))
+def _base(name: str) -> MachineProfile | None:
+    """The profile whose numbers may be changed; None where numbers alone make the machine."""
+    if name == NUMBERS:
+        return None
+    return HERE.now().profile if name == DETECTED else find_machine(name)
+
+
+def _redraw_when_known() -> None:
+    """While slow probes are still being asked: draw the page again once they have answered."""
+    if not HERE.pending:
+        return
+
+    @st.fragment(run_every=0.4)
+    def wait() -> None:
+        if not HERE.pending:
+            st.rerun()
+
+    wait()
+
+
+def _numbers(opened: Opened[T], name: str, base: MachineProfile | None) -> MachineAsked:
+    """The numbers that can be changed of this kind of machine. Empty means: as the profile has it."""
+    asked = opened.question
+    if base is None:
+        unified = st.toggle("GPU and CPU share one memory", key=seed(opened, "machine:unified", asked.unified))
+        kind = "unified" if unified else "discrete"
+    else:
+        unified, kind = False, base.kind
+    gpus = memory = ram = None
+    if kind == "discrete":
+        gpus = _whole(opened, "gpus", "GPUs", asked.gpus, len(base.gpus) if base else 1)
+        size = base.gpus[0].memory_bytes or base.gpus[0].capacity_bytes if base else None
+        memory = _size(opened, "memory", "Memory of each GPU, GiB", asked.memory_gib, size)
+        ram = _size(opened, "ram", "System memory, GiB", asked.ram_gib, base.memory.capacity_bytes if base else None)
+    elif base is not None and len(base.memory_options_bytes) > 1:
+        memory = _sold_size(opened, name, base)
+    else:
+        memory = _size(opened, "memory", "Memory, GiB", asked.memory_gib or asked.ram_gib, base.memory.capacity_bytes if base else None)
+    if base is None and memory is None:
+        memory = _TYPED_MEMORY_GIB
+    bandwidth = _bandwidth(opened, base)
+    return MachineAsked(
+        machine=None if name == NUMBERS else name, gpus=gpus, memory_gib=memory, ram_gib=ram, bandwidth_gb_s=bandwidth, unified=unified
+    )
+
+
+def _whole(opened: Opened[T], field: str, label: str, asked: int | None, usual: int) -> int | None:
+    key = seed(opened, f"machine:{field}", None if asked is None else min(asked, _MOST_GPUS))
+    number = st.number_input(label, 1, _MOST_GPUS, step=1, value=None, key=key, placeholder=f"{usual}")
+    return None if number is None else int(number)
+
+
+def _size(opened: Opened[T], field: str, label: str, asked: float | None, usual_bytes: int | None) -> float | None:
+    key = seed(opened, f"machine:{field}", None if asked is None else min(asked, _MOST_GIB))
+    usual = "not known" if usual_bytes is None else f"{gib(usual_bytes):.4g}"
+    if opened.question.machine is None and usual_bytes is None and field == "memory":
+        usual = f"{_TYPED_MEMORY_GIB:g}"
+    number = st.number_input(label, 0.25, _MOST_GIB, step=1.0, value=None, key=key, placeholder=usual, format="%g")
+    return None if number is None else float(number)
+
+
+def _sold_size(opened: Opened[T], name: str, base: MachineProfile) -> float:
+    """The memory of a machine that was sold in several sizes; another size out of an address stays in the list."""
+    asked = (opened.question.memory_gib or opened.question.ram_gib) if opened.question.machine == name else None
+    sizes = [gib(size) for size in base.memory_options_bytes]
+    key = seed(opened, "machine:sold", asked or sizes[0])
+    kept = st.session_state[key]
+    if kept not in sizes and kept != asked:
+        kept = st.session_state[key] = sizes[0]
+    return float(st.selectbox("Memory", sorted({*sizes, kept}), format_func=lambda size: f"{size:g} GiB", key=key))
+
+
+def _bandwidth(opened: Opened[T], base: MachineProfile | None) -> float | None:
+    known = None
+    if base is not None:
+        known = base.gpus[0].bandwidth_gb_s if base.gpus else None
+        known = known or base.memory.bandwidth_gb_s
+    asked = opened.question.bandwidth_gb_s
+    key = seed(opened, "machine:bandwidth", None if asked is None else min(asked, _MOST_GB_S))
+    number = st.number_input(
+        "Memory bandwidth, GB/s",
+        1.0,
+        _MOST_GB_S,
+        step=10.0,
+        value=None,
+        key=key,
+        placeholder="not known" if known is None else f"{known:g}",
+        format="%g",
+        help="How fast the memory that holds the model is read. Speed depends on it; whether a model fits does not.",
+    )
+    return None if number is None else float(number)
+
+

@@ -1,23 +1,32 @@
-"""A plan on a page: the verdict as a heading, four cards, the table of numbers with what was assumed."""
+"""A plan on a page: the verdict as a heading, four figures, the table of all numbers and of what was assumed."""
 
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
+from advisor.advice.verdict import Word
 from advisor.estimate import Estimate
 from advisor.memory.curves import Curves
 from advisor.memory.plan import MemoryPlan
+from advisor.ui.inert import inert
+from advisor.ui.tables import Number, numbers, table
 from advisor.units import format_size
-from advisor.words import COMPONENTS, component_sizes, machine_line, parameters, plan_sizes, tokens, verdict_line
+from advisor.words import COMPONENTS, component_sizes, parameters, plan_sizes, tokens, verdict_line
 
 GRADES = {
-    "formula": "Formula: our closed form, which follows llama.cpp's own allocation.",
-    "engine": "Engine: planned by llama.cpp itself.",
-    "measured": "Measured: a run on this very machine.",
-    "typical": "Typical: a fact about the hardware family.",
+    "formula": "Our closed form, which follows llama.cpp's own allocation and is tested against it.",
+    "engine": "Planned by llama.cpp itself.",
+    "measured": "A run on this very machine.",
+    "typical": "A fact about the hardware family.",
+    "file": "Read from the file: the sum of its tensors.",
 }
-_COLOURS = {"fits": "green", "tight": "orange", "partial": "gray", "no": "red"}
-_ICONS = {"fits": ":material/check:", "tight": ":material/priority_high:", "partial": ":material/contrast:", "no": ":material/close:"}
+_COLOURS: dict[Word, Literal["green", "orange", "gray", "red"]] = {"fits": "green", "tight": "orange", "partial": "gray", "no": "red"}
+_ICONS: dict[Word, str] = {
+    "fits": ":material/check:",
+    "tight": ":material/priority_high:",
+    "partial": ":material/contrast:",
+    "no": ":material/close:",
+}
 
 
 def plan_heading(result: Estimate) -> None:
@@ -31,51 +40,69 @@ def plan_heading(result: Estimate) -> None:
         line.header(verdict_line(result.verdict, result.plan), anchor=False, width="content")
         line.badge(word, color=_COLOURS[word], icon=_ICONS[word])
     size = parameters(model.parameters)
-    where = f" on {machine_line(result.machine)}" if result.machine else ""
-    st.caption(f"{_plain(model.name)} ({size}), {model.quantization or 'own quantization'}, {tokens(settings.context)} tokens, {settings.runtime}{where}")
-    for reason in result.verdict.reasons if result.verdict else ():
-        st.markdown(f"- {_plain(reason)}")
+    size = "" if size.lower() in model.name.lower() else f" ({size})"
+    st.caption(
+        f"{inert(model.name)}{size}, {inert(model.quantization or 'its own quantization')}, context {tokens(settings.context)}, "
+        f"run by {settings.runtime}"
+    )
+    reasons = result.verdict.reasons if result.verdict else ()
+    if reasons:
+        st.markdown("\n".join(f"- {inert(reason)}" for reason in reasons))
 
 
-def plan_cards(result: Estimate, curves: Curves) -> None:
+def plan_numbers(result: Estimate, curves: Curves) -> None:
     """Total, weights, cache and the longest context that fits, each with how it is known."""
     sizes = plan_sizes(result.plan)
-    grade = GRADES[result.plan.grade]
-    cards = st.grid(4)
-    cards.metric("Memory in all", format_size(result.plan.total_bytes), border=True, help=grade)
-    cards.metric("Weights", format_size(sizes["weights"]), border=True, help="Exact: the sum of the file's tensors.")
-    cards.metric("KV cache", format_size(sizes["kv_cache"] + sizes["recurrent_state"]), border=True, help=f"What the model remembers of the context. {grade}")
+    grade = result.plan.grade
     longest = curves.curves[0].longest
-    cards.metric(
-        "Longest context",
-        "no limit" if curves.limit_bytes is None else "none" if longest is None else tokens(longest),
-        border=True,
-        help="The longest context that fits this machine with these settings, up to what the model was trained for.",
+    weights = grade if result.model.predicted else "file"
+    words = {"file": "from the file"}
+    state = sizes["recurrent_state"]
+    reach = "no limit" if curves.limit_bytes is None else "none" if longest is None else tokens(longest)
+    numbers(
+        [
+            Number("Memory in all", format_size(result.plan.total_bytes), grade, GRADES[grade]),
+            Number("Weights", format_size(sizes["weights"]), words.get(weights, weights), GRADES[weights]),
+            Number(
+                "KV cache" if not state else "KV cache and state",
+                format_size(sizes["kv_cache"] + state),
+                grade,
+                f"What the model remembers of the context. {GRADES[grade]}",
+            ),
+            Number(
+                "Longest context that fits",
+                reach,
+                grade,
+                f"With these settings and all layers on the GPU, up to what the model was trained for. {GRADES[grade]}",
+            ),
+        ],
+        key="figures",
     )
 
 
 def plan_table(result: Estimate) -> None:
-    """Every number by device, and everything that was assumed, behind one click."""
+    """Every number by device with how it is known, and everything that was assumed, each behind one click."""
+    plan = result.plan
     with st.expander("All numbers"):
-        st.dataframe(_rows(result.plan), hide_index=True, key="numbers")
-        st.caption(f"{GRADES[result.plan.grade]} Rules of llama.cpp build {result.plan.settings.build}.")
+        columns = ("", *(device.name for device in plan.devices), "How it is known")
+        table(columns, _rows(result), key="numbers", kinds=("", *["right"] * len(plan.devices), "faint"))
+        said = " ".join(f"{word.capitalize()}: {GRADES[word]}" for word in (plan.grade, "typical"))
+        st.caption(f"{inert(said)} Rules of llama.cpp build {inert(plan.settings.build)}.")
     if result.assumptions:
-        with st.expander("Assumed"):
-            for sentence in result.assumptions:
-                st.markdown(f"- {_plain(sentence)}")
+        with st.expander("What was assumed"):
+            st.markdown("\n".join(f"- {inert(sentence)}" for sentence in result.assumptions))
 
 
-def _rows(plan: MemoryPlan) -> dict[str, list[Any]]:
+def _rows(result: Estimate) -> list[list[str]]:
+    plan: MemoryPlan = result.plan
     used = [name for name in COMPONENTS if any(component_sizes(device)[name] for device in plan.devices)]
-    columns: dict[str, list[Any]] = {"Device": [device.name for device in plan.devices]}
-    for name in used:
-        columns[COMPONENTS[name]] = [format_size(component_sizes(device)[name]) for device in plan.devices]
-    columns["Total"] = [format_size(device.total_bytes) for device in plan.devices]
-    columns["In use"] = [format_size(device.in_use_bytes) for device in plan.devices]
-    columns["Capacity"] = [format_size(device.capacity_bytes) for device in plan.devices]
-    return columns
-
-
-def _plain(text: str) -> str:
-    """Text of a stranger (a model's name) with Markdown's signs made harmless."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#+!|$:~" else sign for sign in text.replace("\n", " "))
+    known = {"overhead": "typical", "weights": plan.grade if result.model.predicted else "from the file"}
+    rows = [
+        [COMPONENTS[name], *(format_size(component_sizes(device)[name]) for device in plan.devices), known.get(name, plan.grade)]
+        for name in used
+    ]
+    rows.append(["Total", *(format_size(device.total_bytes) for device in plan.devices), plan.grade])
+    if any(device.in_use_bytes for device in plan.devices):
+        rows.append(["In use by other programs", *(format_size(device.in_use_bytes) for device in plan.devices), "the machine"])
+    rows.append(["Capacity", *(format_size(device.capacity_bytes) for device in plan.devices), "the machine"])
+    return rows

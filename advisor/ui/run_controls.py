@@ -5,29 +5,27 @@ from typing import Any
 import streamlit as st
 
 from advisor.estimate import PLANNED_RUNTIMES
+from advisor.machines.profile import MachineProfile
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.ui.state import Opened, seed
 from advisor.words import tokens
 
-CONTROLLED = frozenset(
-    "context type_k type_v gpu_layers cpu_moe_layers runtime flash_attention slots ubatch swa_full".split()
-)
+CONTROLLED = {"context", "type_k", "type_v", "gpu_layers", "cpu_moe_layers", "runtime", "flash_attention", "slots", "ubatch", "swa_full"}
 """Fields of a question that these knobs decide; all others stay as the address has them."""
-_CACHE_TYPES = ("f16", "q8_0", "q4_0", "bf16", "f32", "q5_1", "q5_0", "q4_1", "iq4_nl")
+_USUAL_TYPES = ("f16", "q8_0", "q4_0")
 _PRESET = "preset"
+_WINDOW = {_PRESET: "as the program does", "full": "full size", "window": "window only"}
 _MOST_CONTEXT = 2**20
+_MOST_SLOTS, _MOST_UBATCH = 256, 2**20
 
 
-def run_controls(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
+def run_controls(opened: Opened[Question], model: ModelMetadata, machine: MachineProfile) -> dict[str, Any]:
     """Draw the knobs; the fields of the question that they set."""
-    asked = opened.question
     fields: dict[str, Any] = {"context": _context(opened, model)}
-    seed(opened, "run:kv", asked.type_k or "f16")
-    kv = st.segmented_control("KV cache", sorted({"f16", "q8_0", "q4_0", st.session_state["run:kv"]}, key=_CACHE_TYPES.index), key="run:kv", required=True)
-    if kv != "f16" or asked.type_k:
-        fields["type_k"] = fields["type_v"] = kv
-    fields |= _layers(opened, model)
+    fields |= _cache_types(opened)
+    if machine.gpus:
+        fields |= _layers(opened, model)
     with st.expander("More settings"):
         fields |= _more(opened)
     return fields
@@ -35,51 +33,95 @@ def run_controls(opened: Opened[Question], model: ModelMetadata) -> dict[str, An
 
 def _context(opened: Opened[Question], model: ModelMetadata) -> int:
     trained = model.hyperparameters.context_length or 32768
-    steps = [2**power for power in range(9, 21) if 2**power <= min(trained, _MOST_CONTEXT)]
-    asked = opened.question.context or min(8192, trained)
-    kept = st.session_state.get("run:context")
-    options = sorted({*steps, min(trained, _MOST_CONTEXT), asked})
-    if not opened.fresh and kept not in options:
-        st.session_state["run:context"] = min(options, key=lambda size: abs(size - (kept or asked)))
-    seed(opened, "run:context", asked)
-    return int(st.select_slider("Context", options, format_func=tokens, key="run:context", help=f"Trained for {tokens(trained)} tokens."))
+    most = min(trained, _MOST_CONTEXT)
+    steps = [2**power for power in range(9, 21) if 2**power <= most]
+    asked = opened.question.context or min(8192, most)
+    key = seed(opened, "run:context", asked)
+    kept = int(st.session_state[key])
+    options = sorted({*steps, most, asked} if opened.fresh or kept == asked else {*steps, most})
+    if kept not in options:
+        st.session_state[key] = min(options, key=lambda size: abs(size - kept))
+    beyond = f" {tokens(kept)} is beyond that." if kept > trained else ""
+    return int(st.select_slider("Context", options, format_func=tokens, key=key, help=f"Trained for {tokens(trained)} tokens.{beyond}"))
+
+
+def _cache_types(opened: Opened[Question]) -> dict[str, Any]:
+    """One type for keys and values; where an address asked for two, they stay two until one is chosen."""
+    asked = opened.question
+    k, v = asked.type_k or "f16", asked.type_v or "f16"
+    both = k if k == v else f"{k} / {v}"
+    key = seed(opened, "run:kv", both)
+    options = list(dict.fromkeys((*_USUAL_TYPES, st.session_state[key])))
+    kv = st.segmented_control("KV cache", options, key=key, required=True, help="The type in which the context is kept. Smaller types lose some precision.")
+    if kv == "f16" and asked.type_k is None and asked.type_v is None:
+        return {}
+    first, _, second = kv.partition(" / ")
+    return {"type_k": first, "type_v": second or first}
 
 
 def _layers(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
-    asked, fields = opened.question, {}
-    seed(opened, "run:offload", "some" if isinstance(asked.gpu_layers, int) else asked.gpu_layers or "auto")
+    asked = opened.question
+    fields: dict[str, Any] = {}
     names = {"auto": "Automatic", "all": "All", "some": "Some"}
-    offload = st.segmented_control("Layers on the GPU", list(names), format_func=names.__getitem__, key="run:offload", required=True)
+    offload = st.segmented_control(
+        "Layers on the GPU",
+        list(names),
+        format_func=names.__getitem__,
+        key=seed(opened, "run:offload", "some" if isinstance(asked.gpu_layers, int) else asked.gpu_layers or "auto"),
+        required=True,
+        help="Automatic: as many as fit, as the program itself decides.",
+    )
     most = model.hyperparameters.block_count + 1
     if offload == "some":
-        seed(opened, "run:layers", asked.gpu_layers if isinstance(asked.gpu_layers, int) else most)
-        st.session_state["run:layers"] = min(int(st.session_state["run:layers"]), most)
-        fields["gpu_layers"] = int(st.slider("How many", 0, most, key="run:layers"))
+        key = seed(opened, "run:layers", asked.gpu_layers if isinstance(asked.gpu_layers, int) else most)
+        st.session_state[key] = min(int(st.session_state[key]), most)
+        fields["gpu_layers"] = int(st.slider("How many", 0, most, key=key, help=f"{most} in all: its blocks and the output layer."))
     elif offload == "all":
         fields["gpu_layers"] = "all"
-    if model.hyperparameters.expert_count:
-        seed(opened, "run:experts", asked.cpu_moe_layers or 0)
-        st.session_state["run:experts"] = min(int(st.session_state["run:experts"]), most - 1)
-        experts = int(st.slider("Blocks whose experts stay in system memory", 0, most - 1, key="run:experts"))
+    if model.hyperparameters.expert_count and most > 1:
+        key = seed(opened, "run:experts", asked.cpu_moe_layers or 0)
+        st.session_state[key] = min(int(st.session_state[key]), most - 1)
+        experts = int(st.slider("Experts in system memory", 0, most - 1, key=key, help="Of how many blocks (--n-cpu-moe)."))
         if experts:
             fields["cpu_moe_layers"] = experts
     return fields
 
 
 def _more(opened: Opened[Question]) -> dict[str, Any]:
-    asked, fields = opened.question, {}
-    seed(opened, "run:runtime", asked.runtime if asked.runtime in PLANNED_RUNTIMES else PLANNED_RUNTIMES[0])
-    fields["runtime"] = st.selectbox("Program", PLANNED_RUNTIMES, key="run:runtime")
-    seed(opened, "run:flash", asked.flash_attention or _PRESET)
-    flash = st.selectbox("Flash attention", (_PRESET, "on", "off"), format_func=lambda word: "as the program does" if word == _PRESET else word, key="run:flash")
+    asked = opened.question
+    fields: dict[str, Any] = {}
+    planned = asked.runtime if asked.runtime in PLANNED_RUNTIMES else PLANNED_RUNTIMES[0]
+    fields["runtime"] = st.selectbox("Program", PLANNED_RUNTIMES, key=seed(opened, "run:runtime", planned))
+    flash = st.selectbox(
+        "Flash attention",
+        (_PRESET, "auto", "on", "off"),
+        format_func=lambda word: "as the program does" if word == _PRESET else word,
+        key=seed(opened, "run:flash", asked.flash_attention or _PRESET),
+    )
     if flash != _PRESET:
         fields["flash_attention"] = flash
-    for name, label, least, most in (("slots", "Slots", 1, 64), ("ubatch", "Physical batch", 1, 16384)):
-        seed(opened, f"run:{name}", getattr(asked, name))
-        number = st.number_input(label, least, most, step=1, key=f"run:{name}", placeholder="as the program does")
+    limits = (("slots", "Slots", _MOST_SLOTS, "Requests answered at the same time."), ("ubatch", "Physical batch", _MOST_UBATCH, None))
+    for name, label, most, said in limits:
+        key = seed(opened, f"run:{name}", getattr(asked, name))
+        number = st.number_input(label, 1, most, step=1, value=None, key=key, placeholder="as the program does", help=said)
         if number is not None:
             fields[name] = int(number)
-    seed(opened, "run:swa", bool(asked.swa_full))
-    if st.toggle("Full-size sliding-window cache", key="run:swa"):
-        fields["swa_full"] = True
+    window = st.selectbox(
+        "Sliding-window cache",
+        tuple(_WINDOW),
+        format_func=_WINDOW.__getitem__,
+        key=seed(opened, "run:swa", _PRESET if asked.swa_full is None else "full" if asked.swa_full else "window"),
+        help="Of models with a sliding window: whether all of the context is kept in the cache or only the window.",
+    )
+    if window != _PRESET:
+        fields["swa_full"] = window == "full"
     return fields
+
+
+def not_planned(question: Question) -> str | None:
+    """One sentence where the address asks for what this version does not plan; the page then shows what it can."""
+    if question.runtime not in PLANNED_RUNTIMES:
+        return f"Memory of the runtime {question.runtime} cannot be planned yet. Shown instead: {PLANNED_RUNTIMES[0]}."
+    if question.grade == "engine":
+        return "Plans by the engine itself are not part of this version. Shown instead: the formula."
+    return None

@@ -1,7 +1,7 @@
 """The question of a page: in the address, in the widgets, and kept while the visitor is on another page.
 
-The address is the truth when a page is opened by a link; after that the widgets are, and the address follows them. A page
-calls `open_question` first, seeds its widgets by `seed`, and ends with `publish`.
+The address is the truth when a page is opened by a link or by the browser's Back; after that the widgets are, and the address
+follows them. A page calls `open_question` first, seeds its widgets by `seed`, and ends with `publish`.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ T = TypeVar("T", bound=MachineAsked)
 
 _HERE = "headroom:page"
 _MACHINE = "headroom:machine"
+_SEEDED = "headroom:seeded"
+_LEFT = "headroom:left"
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     st.session_state[_HERE] = page
     query = st.query_params.to_dict()
     kept: T | None = st.session_state.get(_kept(page))
-    if query and query != st.session_state.get(_written(page)):
+    if query and query != st.session_state.get(_written(page)) and (arrived or not _edited()):
+        st.session_state[_SEEDED] = set()
         try:
             return Opened(kind.from_query(query), fresh=True)
         except QuestionError as error:
             return Opened(kept or default, fresh=True, complaint=f"The address was not understood: {error}.")
+    st.session_state[_SEEDED] = set()
     question = kept or default
     chosen: MachineAsked | None = st.session_state.get(_MACHINE)
     if arrived and chosen is not None:
@@ -53,6 +57,7 @@ def seed(opened: Opened[T], key: str, value: object) -> str:
     """`key`, after giving the widget of that key its value where the question is fresh."""
     if opened.fresh or key not in st.session_state:
         st.session_state[key] = value
+    st.session_state[_SEEDED].add(key)
     return key
 
 
@@ -64,12 +69,22 @@ def publish(page: str, question: MachineAsked) -> None:
     if st.query_params.to_dict() != fields:
         st.query_params.from_dict(fields)
     st.session_state[_written(page)] = fields
+    st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
 
 
-def link(question: Asked) -> str:
-    """The whole question as an address that can be sent to somebody: this page's own, with every field."""
+def address_of(question: Asked, *, here: bool) -> None:
+    """Draw the way to copy this view's address, with every field. `here`: it asks about the computer that Headroom runs on."""
     base = (st.context.url or "").split("?", 1)[0]
-    return f"{base}?{question.to_query()}"
+    with st.popover("Address of this view", icon=":material/link:", type="tertiary"):
+        st.code(f"{base}?{question.to_query()}", language=None, wrap_lines=True)
+        more = " It asks about this machine: on another computer it shows that computer." if here else ""
+        st.caption(f"The whole question is in it; opening it shows the same answer.{more}")
+
+
+def _edited() -> bool:
+    """Whether a widget was changed since the last run: its message may carry an address from before that run's answer."""
+    left = st.session_state.get(_LEFT, {})
+    return any(st.session_state.get(key) != value for key, value in left.items() if key in st.session_state)
 
 
 def _kept(page: str) -> str:

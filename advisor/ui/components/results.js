@@ -1,4 +1,4 @@
-// The list of what a machine can run. Text goes in by textContent only: model names come from files of strangers.
+// The list of what a machine can run. Text goes in by textContent only: names may come from files of strangers.
 const states = new WeakMap();
 
 const VERDICTS = { fits: "✓", tight: "!", partial: "◐", no: "✕" };
@@ -13,52 +13,108 @@ function element(tag, className, text) {
 function bar(row) {
   const track = element("div", "track");
   track.setAttribute("role", "img");
-  track.setAttribute("aria-label", row.bar_text);
+  track.setAttribute("aria-label", "needs " + row.size_text);
   for (const part of row.parts) {
     const piece = element("span", "part " + part.kind);
     piece.style.width = (100 * part.share).toFixed(2) + "%";
-    piece.title = part.text;
+    piece.title = part.label + ": " + part.size;
     track.append(piece);
   }
   return track;
 }
 
-function entry(row, state, open) {
-  const item = element("li");
-  const details = element("details");
-  details.open = state.opened.has(row.id);
-  details.addEventListener("toggle", () => (details.open ? state.opened.add(row.id) : state.opened.delete(row.id)));
+function chip(row) {
+  const made = element("span", "chip " + row.verdict);
+  const sign = element("span", "sign", VERDICTS[row.verdict]);
+  sign.setAttribute("aria-hidden", "true");
+  made.append(sign, document.createTextNode(row.verdict));
+  return made;
+}
+
+function summaryOf(row) {
   const summary = element("summary");
   const name = element("div", "name");
   name.append(element("strong", "", row.name), element("span", "meta", row.meta));
-  const chip = element("span", "chip " + row.verdict);
-  const sign = element("span", "sign", VERDICTS[row.verdict]);
-  sign.setAttribute("aria-hidden", "true");
-  chip.append(sign, document.createTextNode(row.verdict));
   const memory = element("div", "memory");
-  memory.append(bar(row), element("span", "size", row.size_text));
-  summary.append(name, memory, chip);
+  const size = element("div", "size");
+  size.append(element("span", "", [row.size_text, row.beside].filter(Boolean).join(" ")), element("span", "", row.short));
+  memory.append(bar(row), size);
+  summary.append(name, memory, chip(row));
+  return summary;
+}
+
+function bodyOf(row, open) {
   const body = element("div", "body");
   const why = element("ul", "why");
   for (const sentence of row.why) why.append(element("li", "", sentence));
   const table = element("dl", "parts");
-  for (const part of row.parts) table.append(element("dt", part.kind, part.label), element("dd", "", part.size));
-  const button = element("button", "", "See this model");
-  button.type = "button";
-  button.setAttribute("aria-label", "See " + row.name);
-  button.addEventListener("click", () => open(row.id));
-  body.append(why, table, button);
-  details.append(summary, body);
+  for (const part of row.parts) {
+    const pair = element("div");
+    pair.append(element("dt", part.kind, part.label), element("dd", "", part.size));
+    table.append(pair);
+  }
+  // A real link: it can be copied and opened in a new tab; a plain click stays in this session.
+  const link = element("a", "open", "Plan this model");
+  link.href = row.href;
+  link.setAttribute("aria-label", "Plan " + row.name);
+  link.addEventListener("click", (event) => {
+    if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    open(row.href);
+  });
+  body.append(why, table, link);
+  return body;
+}
+
+function entry(row, state) {
+  const item = element("li");
+  const details = element("details");
+  details.append(summaryOf(row));
+  const fill = () => details.children.length > 1 || details.append(bodyOf(row, state.open));
+  if (state.opened.has(row.id)) {
+    fill();
+    details.open = true;
+  }
+  details.addEventListener("toggle", () => {
+    if (details.open) fill();
+    details.open ? state.opened.add(row.id) : state.opened.delete(row.id);
+  });
   item.append(details);
   return item;
 }
 
-function draw(root, data, state, open) {
-  const list = root.querySelector(".list");
-  const wanted = state.filter.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = data.rows.filter((row) => wanted.every((word) => row.search.includes(word)));
-  const shown = state.all || wanted.length ? rows : rows.slice(0, data.first);
-  list.replaceChildren(...shown.map((row) => entry(row, state, open)));
+function drawVerdicts(root, rows, state) {
+  const group = root.querySelector(".verdicts");
+  const focused = group.getRootNode().activeElement?.value;
+  const buttons = ["all", ...Object.keys(VERDICTS)].map((word) => {
+    const count = word === "all" ? rows.length : rows.filter((row) => row.verdict === word).length;
+    const button = element("button", "", word + " ");
+    button.type = "button";
+    button.value = word;
+    button.setAttribute("aria-pressed", String(state.verdict === word));
+    button.append(element("span", "count", String(count)));
+    button.addEventListener("click", () => {
+      state.verdict = word;
+      draw(root, state);
+    });
+    return button;
+  });
+  group.replaceChildren(...buttons);
+  buttons.find((button) => button.value === focused)?.focus();
+}
+
+function draw(root, state) {
+  const words = state.filter.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const found = state.data.rows.filter((row) => words.every((word) => row.search.includes(word)));
+  const rows = found.filter((row) => state.verdict === "all" || row.verdict === state.verdict);
+  const shown = state.all ? rows : rows.slice(0, state.data.first);
+  drawVerdicts(root, found, state);
+  root.querySelector(".legend").replaceChildren(
+    ...Object.entries(state.data.legend)
+      .filter(([kind]) => kind !== "in_use" || shown.some((row) => row.parts.some((part) => part.kind === kind)))
+      .map(([kind, label]) => element("li", kind, label)),
+  );
+  root.querySelector(".list").replaceChildren(...shown.map((row) => entry(row, state)));
   root.querySelector(".none").hidden = rows.length > 0;
   const more = root.querySelector(".more");
   more.hidden = shown.length === rows.length;
@@ -67,24 +123,25 @@ function draw(root, data, state, open) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".results");
-  const state = states.get(root) ?? { filter: "", all: false, opened: new Set(), drawn: "" };
-  const open = (id) => setTriggerValue("chosen", id);
-  const fingerprint = JSON.stringify(data);
-  if (state.drawn !== fingerprint) {
-    state.drawn = fingerprint;
-    draw(root, data, state, open);
-  }
-  if (!states.has(root)) {
+  const known = states.get(root);
+  const state = known ?? { filter: "", verdict: "all", all: false, opened: new Set(), drawn: "" };
+  state.open = (href) => setTriggerValue("chosen", href);
+  state.data = data;
+  if (!known) {
     states.set(root, state);
     const field = root.querySelector("input");
     field.addEventListener("input", () => {
       state.filter = field.value;
-      draw(root, states.get(root).data, state, open);
+      draw(root, state);
     });
     root.querySelector(".more").addEventListener("click", () => {
       state.all = true;
-      draw(root, states.get(root).data, state, open);
+      draw(root, state);
     });
   }
-  state.data = data;
+  const fingerprint = JSON.stringify(data);
+  if (state.drawn !== fingerprint) {
+    state.drawn = fingerprint;
+    draw(root, state);
+  }
 }

@@ -1,0 +1,36 @@
+// A table for reading. `kinds` says how each column looks: "" (text), "right" (numbers), "faint" (sources).
+// Text goes in by textContent only: names may come from files of strangers.
+function cell(tag, text, kind) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (kind) made.className = kind;
+  return made;
+}
+
+function line(row, kinds, total) {
+  const made = document.createElement("tr");
+  if (total) made.className = "total";
+  row.forEach((text, index) => {
+    const one = cell(index ? "td" : "th", text, kinds[index]);
+    if (!index) one.scope = "row";
+    if (text === "unknown") one.classList.add("unknown");
+    made.append(one);
+  });
+  return made;
+}
+
+export default function ({ data, parentElement }) {
+  const table = parentElement.querySelector("table");
+  const head = document.createElement("thead");
+  const names = document.createElement("tr");
+  data.columns.forEach((name, index) => {
+    const one = cell("th", name, data.kinds[index]);
+    one.scope = "col";
+    names.append(one);
+  });
+  head.append(names);
+  const body = document.createElement("tbody");
+  body.append(...data.rows.map((row, index) => line(row, data.kinds, data.total && index === data.rows.length - 1)));
+  table.className = data.stack ? "stack" : "";
+  table.replaceChildren(head, body);
+}

@@ -1,0 +1,37 @@
+"""Figures and tables for reading, drawn as browser components: their texts are put in as text, whatever they hold."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import streamlit as st
+
+from advisor.ui.component_files import component_files
+
+Kind = Literal["", "right", "faint"]
+
+_numbers = st.components.v2.component("headroom_numbers", **component_files("numbers"))
+_table = st.components.v2.component("headroom_table", **component_files("table"))
+
+
+@dataclass(frozen=True)
+class Number:
+    """One figure. `note` says in a word how it is known, `title` in a sentence."""
+
+    label: str
+    value: str
+    note: str
+    title: str = ""
+
+
+def numbers(shown: Sequence[Number], *, key: str) -> None:
+    """Draw figures side by side; on a phone two by two."""
+    _numbers(key=key, data={"numbers": [asdict(number) for number in shown]})
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: str, kinds: Sequence[Kind] = (), stack: bool = False, total: bool = False
+) -> None:
+    """Draw a table. `stack`: a row becomes a block on a phone, else the table scrolls in itself; `total`: the last row sums up."""
+    kinds = [*kinds, *[""] * (len(columns) - len(kinds))]
+    _table(key=key, data={"columns": list(columns), "rows": [list(row) for row in rows], "kinds": kinds, "stack": stack, "total": total})
