@@ -7,7 +7,7 @@ ggml/src/ggml-alloc.c.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -66,6 +66,8 @@ def compute_buffers(
         dequantized=backend in ("cuda", "rocm"),
         dry_run=dry_run,
     )
+    if settings.flash_attention == "auto" and not flash_attention_stays(facts):
+        facts = replace(facts, shape=replace(facts.shape, flash=False))
     cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
     plan = _events(facts)
     buffers = tuple(ComputeBuffer(*peak(events, cells, ALIGNMENT)) for events in plan)
@@ -87,6 +89,29 @@ def compute_bytes(
         for one in contexts
     ]
     return np.array(columns, dtype=np.int64).reshape(len(contexts), placement.device_count).T
+
+
+def flash_attention_stays(facts: Facts) -> bool:
+    """False where the engine gives automatic flash attention up: it would run on another device than its block.
+
+    It tries a graph of one token a slot (llama_context::resolve_fused_ops). Only models that mix attention with recurrent
+    blocks, on more than one device, come out so; for others the answer is known and nothing is tried.
+    """
+    devices = {block.device for block in facts.blocks}
+    mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
+    if not facts.shape.flash or len(devices) < 2 or not mixed:
+        return True
+    return _flash_attention_stays(facts.without_cells())
+
+
+@lru_cache(maxsize=128)
+def _flash_attention_stays(facts: Facts) -> bool:
+    slots = facts.shape.sequences
+    graph = build(replace(facts.shape, tokens=slots, outputs=slots), facts.blocks, facts.ends)
+    assign_devices(graph, facts.shape.host, offload=True)
+    placed = [node.device for node in graph.nodes if node.op == "flash_attn"]
+    wanted = [block.device for block in facts.blocks if "attn_q.weight" in block.named or "attn_qkv.weight" in block.named]
+    return len(placed) != len(wanted) or placed == wanted
 
 
 def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[ComputeBuffer, ...]:

@@ -129,8 +129,8 @@ def facts_of(
         blocks=tuple(representative(_blocks(hp, blocks, others, placement))),
         ends=_ends(hp, others, placement),
         pipelined=placement.pipelined,
-        cells=cells,
-        window_cells=window_cells,
+        cells=cells if hp.causal else tokens // streams,
+        window_cells=window_cells if hp.causal else tokens // streams,
     )
 
 
@@ -266,7 +266,7 @@ def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
     embedding = others.get("token_embd.weight", ((hp.embedding_length, hp.vocab_size), 0))
     output = others.get("output.weight", embedding)
     return Ends(
-        vocabulary=output[0][-1],
+        vocabulary=output[0][-1] if hp.causal else 1,  # encoders have no output layer
         output_device=placement.output,
         output_bytes=output[1],
         embedding_bytes=embedding[1],
