@@ -187,6 +187,8 @@ def _largest(value: Any) -> int:
 def settings_of(case: LoadCase, model: ModelMetadata) -> RunSettings:
     """The run settings that the log prints; what it does not print is the runtime's default of that time."""
     run = case.run
+    if "n_ctx" not in run:
+        raise CaseError(f'{case.id}: the log has no "n_ctx" line, so the size of its caches is unknown')
     overrides: dict[str, Any] = {
         "runtime": runtime_of(case),
         "build": case.engine,
@@ -210,7 +212,8 @@ def runtime_of(case: LoadCase) -> Runtime:
     printed = (case.printed_build or "").lower()
     if "ollama" in printed or (case.file_name or "").startswith("sha256-"):
         return "ollama"
-    return "lm-studio" if "LM Studio" in case.notes else "llama-server"
+    described = f"{case.id} {case.source} {case.notes}".lower().replace(" ", "").replace("-", "")
+    return "lm-studio" if "lmstudio" in described else "llama-server"
 
 
 def _says_full_window(case: LoadCase) -> bool:
