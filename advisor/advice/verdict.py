@@ -63,7 +63,8 @@ def _judge_margins(pool: Pool, machine: MachineProfile, needs: str, left: int) -
             f"{format_size(kept)}. Close what is not needed."
         )
     if left < margin(pool, machine):
-        return "tight", f"{needs}: {format_size(left - kept)} to spare is less than a safe margin."
+        after = f"after the {format_size(kept)} that the system usually holds, " if kept else ""
+        return "tight", f"{needs}: {after}{format_size(left - kept)} to spare is less than a safe margin."
     if pool.gpu_limit_bytes is not None and pool.gpu_limit_bytes - pool.gpu_total_bytes < gpu_margin(pool):
         return "tight", (
             f"The GPU needs {format_size(pool.gpu_total_bytes)} of the {format_size(pool.gpu_limit_bytes)} that it may take, "

@@ -36,7 +36,9 @@ CHANGES: dict[str, Change] = {
     ),
     "fused_glu": Change(date(2025, 6, 30), "gated activations are one operation with a result of its own", _PULL + "14158"),
     "row_indices": Change(
-        date(2025, 8, 3), "the cache is written by row indices, which are graph inputs", _PULL + "14285 (in use with LLAMA_SET_ROWS)"
+        date(2025, 8, 3),
+        "the cache is written by row indices, which are graph inputs",
+        _PULL + "14285 (in use with LLAMA_SET_ROWS)",
     ),
     "split_cache": Change(
         date(2025, 8, 3),
