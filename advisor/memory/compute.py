@@ -117,12 +117,12 @@ def _flash_attention_stays(facts: Facts) -> bool:
 def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[ComputeBuffer, ...]:
     """Vulkan puts a graph's nodes into another order (ggml_vk_graph_optimize), which cannot be followed here.
 
-    Where recurrent blocks come first and masks are f32 (builds before PR 23764), load logs of Qwen3.6-35B-A3B (b9010 of
-    2026-05-03) show that the memory of the mask does not serve for logits any more: 485 MiB of logits, 4 bytes x ubatch x
-    context, and 12 to 25 MiB.
+    Load logs of Qwen3.6-35B-A3B (b9010 of 2026-05-03, contexts 34k to 132k) show that the memory of an f32 mask (builds before
+    PR 23764) does not serve for logits any more: 485 MiB of logits, 4 bytes x ubatch x context, and 12 to 25 MiB. Logs of the
+    same build with Qwen3-Next do not, so it is counted for the Qwen3.5 family only.
     """
     shape = facts.shape
-    if not (shape.flash and shape.mask_f32 and any(block.recurrent for block in facts.blocks)):
+    if not (shape.flash and shape.mask_f32 and shape.architecture.startswith("qwen35")):
         return buffers
     mask = 4 * facts.cells * shape.tokens
     gpus = tuple(
