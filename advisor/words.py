@@ -40,7 +40,13 @@ _SMALL = ("recurrent_state", "output", "projector", "draft", "overhead")
 def parameters(count: int) -> str:
     """A number of weights as people say it: "8B", "0.6B", "671B"."""
     billions = count / 1e9
-    return f"{billions:.0f}B" if billions >= 9.5 else f"{billions:.1f}B".replace(".0B", "B") if billions >= 0.95 else f"{count / 1e6:.0f}M"
+    return (
+        f"{billions:.0f}B"
+        if billions >= 9.5
+        else f"{billions:.1f}B".replace(".0B", "B")
+        if billions >= 0.95
+        else f"{count / 1e6:.0f}M"
+    )
 
 
 def tokens(count: int) -> str:
@@ -53,7 +59,7 @@ def machine_line(machine: MachineProfile, system: UnitSystem = "GiB") -> str:
     parts = [machine.name]
     if machine.kind == "discrete" and machine.gpus:
         gpu = machine.gpus[0]
-        count = f"{len(machine.gpus)} × " if len(machine.gpus) > 1 else ""
+        count = f"{len(machine.gpus)} x " if len(machine.gpus) > 1 else ""
         parts.append(f"{count}{round_size(gpu.memory_bytes or gpu.capacity_bytes, system)}")
         if machine.memory.capacity_bytes is not None:
             parts.append(f"{round_size(machine.memory.capacity_bytes, system)} system memory")
@@ -83,7 +89,11 @@ def verdict_line(verdict: Verdict, plan: MemoryPlan, system: UnitSystem = "GiB")
     if left is None:
         return verdict.verdict.capitalize()
     if verdict.verdict == "tight":
-        return f"Tight: {format_size(left, system)} to spare" if left >= 0 else f"Tight: {format_size(-left, system)} over the limit"
+        return (
+            f"Tight: {format_size(left, system)} to spare"
+            if left >= 0
+            else f"Tight: {format_size(-left, system)} over the limit"
+        )
     return f"Fits, with {format_size(left, system)} to spare"
 
 
@@ -121,8 +131,9 @@ def in_short(option: Option, system: UnitSystem = "GiB") -> str:
     if word == "no":
         return "too little memory" if left is None or left >= 0 else f"{format_size(-left, system)} too little"
     if word == "partial":
+        blocks = option.model.quantized(option.quantization).hyperparameters.block_count
         if isinstance(settings.gpu_layers, int) and settings.cpu_moe_layers == 0:
-            return f"{settings.gpu_layers} of {option.model.quantized(option.quantization).hyperparameters.block_count + 1} layers on the GPU"
+            return f"{settings.gpu_layers} of {blocks + 1} layers on the GPU"
         return f"experts of {settings.cpu_moe_layers} blocks in system memory"
     if left is None:
         return "size of the memory not known"
@@ -142,14 +153,18 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[st
     shown["other"] = sum(sizes[name] for name in _SMALL)
     scale = max(room or 0, sum(shown.values()), 1)
     model = option.model
-    size_text = format_size(sum(pool.total_bytes for pool in pools), system) + (f" of {format_size(room, system)}" if room else "")
+    size_text = format_size(sum(pool.total_bytes for pool in pools), system) + (
+        f" of {format_size(room, system)}" if room else ""
+    )
     beside = sum(pool.total_bytes for pool in option.plan.pools if pool.id not in names)
-    active = f", {parameters(model.active_parameters)} active" if model.active_parameters and model.active_parameters < 0.9 * model.parameters else ""
+    size = parameters(model.parameters)
+    if model.active_parameters and model.active_parameters < 0.9 * model.parameters:
+        size += f", {parameters(model.active_parameters)} active"
     return {
         "id": f"{model.id}:{option.quantization}",
         "href": href,
         "name": model.name,
-        "meta": f"{parameters(model.parameters)}{active} · {option.quantization} · {format_size(option.file_bytes, system)} file",
+        "meta": f"{size} · {option.quantization} · {format_size(option.file_bytes, system)} file",
         "verdict": option.verdict.verdict,
         "why": list(option.verdict.reasons),
         "parts": [

@@ -4,7 +4,7 @@ import streamlit as st
 
 from advisor.errors import HeadroomError
 from advisor.estimate import estimate_for
-from advisor.figures.memory import memory_by_context, stacked_memory
+from advisor.figures.memory import key_of, memory_by_context, stacked_memory
 from advisor.figures.style import CONFIG
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
@@ -12,13 +12,13 @@ from advisor.ui.cached import curves_on
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
-from advisor.ui.plan_view import plan_heading, plan_numbers, plan_table
+from advisor.ui.plan_view import curves_said, plan_heading, plan_numbers, plan_table
 from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
 from advisor.ui.state import address_of, open_question, publish
+from advisor.ui.tables import legend
 from advisor.words import curves_text, stack_text
 
 PAGE = "model"
-CURVES_SAID = "By formula. A dot marks the longest context that fits with a margin, all layers on the GPU."
 
 opened = open_question(PAGE, Question, Question(model=DEFAULT_MODEL, machine="detected"))
 chosen = machine_bar(opened)
@@ -44,11 +44,14 @@ def show(model: ModelMetadata) -> None:
         plan_heading(result)
     with shown:
         plan_numbers(result, curves)
-        st.plotly_chart(stacked_memory(result.plan), config=CONFIG, key="stack", alt=stack_text(result.plan))
+        stack = stacked_memory(result.plan)
+        legend(key_of(stack), key="stack_legend")
+        st.plotly_chart(stack, config=CONFIG, key="stack", alt=stack_text(result.plan))
         st.subheader("Memory against context", anchor=False)
-        st.caption(CURVES_SAID if curves.limit_bytes is not None else "By formula.")
-        figure = memory_by_context(curves.curves, curves.limit_bytes, result.plan.settings.context)
-        st.plotly_chart(figure, config=CONFIG, key="curves", alt=curves_text(curves))
+        st.caption(curves_said(curves, chosen.machine))
+        lines = memory_by_context(curves.curves, curves.limit_bytes, result.plan.settings.context)
+        legend(key_of(lines), key="curves_legend")
+        st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
         plan_table(result)
         if picked.in_browser:
             st.caption("This view has no address that others could open: the file is in your browser only.")

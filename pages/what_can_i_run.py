@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from advisor.paths import pages_folder
 from advisor.question import FitQuestion, Question
 from advisor.ui.cached import fit_on
 from advisor.ui.inert import inert
@@ -17,7 +18,7 @@ opened = open_question(PAGE, FitQuestion, FitQuestion(context=8192))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
 usual = opened.question.context or 8192
-context: int = st.segmented_control(
+context = st.segmented_control(
     "Context",
     sorted({*CONTEXTS, usual}),
     format_func=tokens,
@@ -25,26 +26,31 @@ context: int = st.segmented_control(
     required=True,
     help="How much text the model keeps in view, prompt and answer together. 8k tokens are about 12 pages.",
 )
+assert context is not None
 question = opened.question.model_copy(update={**chosen.asked.machine_fields(), "context": context})
 publish(PAGE, question)
 for complaint in filter(None, (opened.complaint, chosen.complaint)):
     said.warning(inert(complaint))
-fit = fit_on(question, chosen.machine, chosen.assumptions)
+fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=False)
+too_large = sum(option.verdict.verdict == "no" for option in fit.options)
+if not fit.complete and too_large and not any(option.verdict.verdict in ("fits", "tight") for option in fit.options):
+    fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=True)
 said.header(inert(fit.headline), anchor=False)
 said.caption(
-    f"At a context of {tokens(context)} tokens, as llama-server runs by itself. Best file for each model, larger and newer models first. "
-    "Memory by formula, which follows llama.cpp's own allocation."
+    f"With {tokens(context)} tokens of context in llama-server. For each model its best file; larger and newer ones first. "
+    "Memory is by formula."
 )
 
 
 def address_in_model_page(model: str, quantization: str) -> str:
     """The address of the page that plans this model on this machine."""
-    return f"model?{Question.parse({**chosen.asked.machine_fields(), 'model': model, 'quant': quantization, 'context': context}).to_query()}"
+    fields = {**chosen.asked.machine_fields(), "model": model, "quant": quantization, "context": context}
+    return f"model?{Question.parse(fields).to_query()}"
 
 
 picked = results([result_row(option, address_in_model_page(option.model.id, option.quantization)) for option in fit.options])
 if picked:
-    st.switch_page("model.py", query_params=Question.from_query(picked.partition("?")[2]).query_fields())
+    st.switch_page(pages_folder() / "model.py", query_params=Question.from_query(picked.partition("?")[2]).query_fields())
 for sentence in fit.assumptions:
     st.caption(inert(sentence))
 address_of(question, here=chosen.here)

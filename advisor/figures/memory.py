@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from advisor.figures.style import ACCENT, CHOSEN, COLOURS, GRID, IN_USE, LIMIT, LINES, TRACK, Figure, layout
+from advisor.figures.style import ACCENT, CHOSEN, COLOURS, GRID, IN_USE, LIMIT, LINES, TEXT, TICKS, TRACK, Figure, layout
 from advisor.memory.curves import Curve
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.units import UnitSystem, format_size
@@ -16,7 +16,7 @@ _HALF_BAR = 0.24
 
 
 def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
-    """One bar a memory on a track as long as its capacity: what other programs hold, then the components; the GPU's limit dotted."""
+    """One bar a memory on a track of its capacity: what other programs hold, then the components; the GPU's limit dotted."""
     unit = _UNITS[system]
     pools = list(reversed(plan.pools))
     traces: list[dict[str, Any]] = []
@@ -39,18 +39,25 @@ def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
     return {
         "data": traces,
         "layout": layout(
-            height=_ROW * len(pools) + 100,
+            height=_ROW * len(pools) + 44,
             barmode="stack",
             bargap=1 - 2 * _HALF_BAR,
             xaxis={
                 "range": [0, highest * 1.02],
                 "ticksuffix": f" {system}",
                 "nticks": 6,
+                "tickfont": TICKS,
                 "showgrid": False,
                 "zeroline": False,
                 "fixedrange": True,
             },
-            yaxis={"range": [-0.5, len(pools) - 0.28], "showticklabels": False, "showgrid": False, "zeroline": False, "fixedrange": True},
+            yaxis={
+                "range": [-0.5, len(pools) - 0.28],
+                "showticklabels": False,
+                "showgrid": False,
+                "zeroline": False,
+                "fixedrange": True,
+            },
             shapes=shapes,
             annotations=notes,
         ),
@@ -68,7 +75,7 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
         if curve.longest is not None and limit_bytes is not None:
             traces.append(_dot(curve, colours[curve.name], unit))
     top = max((max(curve.total_bytes) for curve in curves), default=1) / unit
-    lowest = min((min(curve.total_bytes) for curve in curves), default=0) / unit
+    lowest = min((min(curve.total_bytes) for curve in curves[:1]), default=0) / unit
     limit = None if limit_bytes is None else limit_bytes / unit
     highest = top * 1.05 if limit is None else max(min(max(top, limit) * 1.08, limit * 1.6), lowest * 1.15)
     shapes: list[dict[str, Any]] = [_line("x", chosen, CHOSEN, "solid")]
@@ -77,12 +84,12 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
         shapes.append(_line("y", limit, LIMIT, "dash"))
         text = f"{format_size(limit_bytes, system)} can be used"
         place = {"xref": "paper", "x": 0.01, "y": limit, "xanchor": "left", "yanchor": "bottom"}
-        notes.append({"text": text, "showarrow": False, "font": {"size": 12}, **place})
+        notes.append({"text": text, "showarrow": False, "font": {"size": 12, "color": TEXT}, **place})
     ticks = [tick for tick in (curves[0].contexts if curves else ()) if tick & (tick - 1) == 0 and tick >= 1024]
     return {
         "data": traces,
         "layout": layout(
-            height=360,
+            height=340,
             hovermode="x unified",
             xaxis={
                 "type": "log",
@@ -91,11 +98,13 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
                 "gridcolor": GRID,
                 "fixedrange": True,
                 "tickangle": 0,
+                "tickfont": TICKS,
             },
             yaxis={
                 "range": [0, highest],
                 "ticksuffix": f" {system}",
                 "nticks": 6,
+                "tickfont": TICKS,
                 "gridcolor": GRID,
                 "zeroline": False,
                 "fixedrange": True,
@@ -106,6 +115,12 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
     }
 
 
+def key_of(figure: Figure) -> list[tuple[str, str]]:
+    """The name and colour of each trace, for a legend beside the figure: Plotly's own overlaps the figure on a phone."""
+    named = [trace for trace in figure["data"] if trace.get("mode") != "markers"]
+    return [(trace["name"], (trace.get("marker") or trace["line"])["color"]) for trace in named]
+
+
 def pool_name(plan: MemoryPlan, pool: Pool) -> str:
     """How a memory is called beside its bar: by its device (numbered where there are several), or "Unified memory"."""
     if pool.kind == "unified":
@@ -114,14 +129,13 @@ def pool_name(plan: MemoryPlan, pool: Pool) -> str:
         return "System memory"
     cards = [other.id for other in plan.pools if other.kind == "vram"]
     name = next((device.name for device in plan.devices if device.pool == pool.id), pool.id)
+    name = name.removeprefix("NVIDIA GeForce ")
     return f"GPU {cards.index(pool.id) + 1}: {name}" if len(cards) > 1 else name
 
 
 def _caption(plan: MemoryPlan, pool: Pool, system: UnitSystem) -> str:
-    held = f", {format_size(pool.in_use_bytes, system)} of it in use by others" if pool.in_use_bytes else ""
-    room = "" if pool.capacity_bytes is None else f" of {format_size(pool.capacity_bytes, system)}{held}"
-    limit = "" if pool.gpu_limit_bytes is None else f"; the GPU may take {format_size(pool.gpu_limit_bytes, system)} (dotted)"
-    return f"<b>{escape(pool_name(plan, pool))}</b>  {format_size(pool.total_bytes, system)}{room}{limit}"
+    room = "" if pool.capacity_bytes is None else f" of {format_size(pool.capacity_bytes, system)}"
+    return f"<b>{escape(pool_name(plan, pool))}</b>  {format_size(pool.total_bytes, system)}{room}"
 
 
 def _filled(plan: MemoryPlan, pool: Pool) -> int:
@@ -146,6 +160,7 @@ def _bar(label: str, colour: str, sizes: list[int], unit: int, system: UnitSyste
         "marker": {"color": colour},
         "customdata": [format_size(size, system) for size in sizes],
         "hovertemplate": f"{label}: %{{customdata}}<extra></extra>",
+        "showlegend": False,
     }
 
 
@@ -160,6 +175,7 @@ def _curve(curve: Curve, colour: str, width: float, limit_bytes: int | None, uni
         "y": [size / unit for size in curve.total_bytes],
         "line": {"color": colour, "width": width},
         "hovertemplate": f"{curve.name}: %{{y:.2f}} {system}<extra></extra>",
+        "showlegend": False,
     }
 
 
@@ -190,7 +206,7 @@ def _mark(value: float, row: int, dash: str) -> dict[str, Any]:
 
 def _note(value: float, row: int, text: str, anchor: str) -> dict[str, Any]:
     place = {"x": value, "y": row + _HALF_BAR + 0.04, "xanchor": anchor, "yanchor": "bottom", "align": anchor}
-    return {"text": text, "showarrow": False, "font": {"size": 13}, **place}
+    return {"text": text, "showarrow": False, "font": {"size": 13, "color": TEXT}, **place}
 
 
 def _line(axis: str, value: float, colour: str, dash: str) -> dict[str, Any]:

@@ -15,6 +15,9 @@ COLOURS: dict[str, str] = {
 IN_USE = "rgba(139,143,141,.55)"
 TRACK = "rgba(139,143,141,.14)"
 LIMIT = "#c2410c"
+TEXT = "#757d7a"
+"""Grey that is read on both grounds alike (contrast at least 4.2)."""
+TICKS = {"size": 12, "color": TEXT}
 GRID = "rgba(139,143,141,.22)"
 CHOSEN = "rgba(139,143,141,.6)"
 ACCENT = "#14857a"
@@ -29,11 +32,11 @@ Figure = dict[str, Any]
 
 
 def layout(*, height: int, **more: Any) -> dict[str, Any]:
-    """The layout that every figure shares: the legend above, no ground of its own, no wasted margin."""
+    """The layout that every figure shares: no legend (`key_of` is drawn beside it), no ground of its own, no wasted margin."""
     return {
         "height": height,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal", "font": {"size": 13}},
+        "showlegend": False,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "hoverlabel": {"namelength": -1},

@@ -1,5 +1,8 @@
 """Answers kept for all visitors of one process: the same question about the same machine is computed once."""
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
 from advisor.estimate import curves_for
@@ -9,13 +12,13 @@ from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion, Question
 
-_HASHES = {MachineProfile: MachineProfile.model_dump_json}
+_HASHES: dict[str | type[Any], Callable[[Any], Any]] = {MachineProfile: MachineProfile.model_dump_json}
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHES)
-def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Fit:
+def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
     """The ranked options of a machine."""
-    return fit_for(question, machine, assumptions)
+    return fit_for(question, machine, assumptions, in_part=in_part)
 
 
 def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile) -> Curves:
@@ -26,9 +29,10 @@ def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile)
     question = question.model_copy(update={"context": None})
     if not model.predicted:
         return curves_for(question, model, machine)
-    return _curves_of_catalogue_model(question, model.quantization, machine, model)
+    named = question.model_copy(update={"model": model.id, "quant": model.quantization})
+    return _curves_of_catalogue_model(named, machine, model)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHES)
-def _curves_of_catalogue_model(question: Question, quantization: str | None, machine: MachineProfile, _model: ModelMetadata) -> Curves:
+def _curves_of_catalogue_model(question: Question, machine: MachineProfile, _model: ModelMetadata) -> Curves:
     return curves_for(question, _model, machine)

@@ -133,12 +133,19 @@ def _numbers(opened: Opened[T], name: str, base: MachineProfile | None) -> Machi
     elif base is not None and len(base.memory_options_bytes) > 1:
         memory = _sold_size(opened, name, base)
     else:
-        memory = _size(opened, "memory", "Memory, GiB", asked.memory_gib or asked.ram_gib, base.memory.capacity_bytes if base else None)
+        memory = _size(
+            opened, "memory", "Memory, GiB", asked.memory_gib or asked.ram_gib, base.memory.capacity_bytes if base else None
+        )
     if base is None and memory is None:
         memory = _TYPED_MEMORY_GIB
     bandwidth = _bandwidth(opened, base)
     return MachineAsked(
-        machine=None if name == NUMBERS else name, gpus=gpus, memory_gib=memory, ram_gib=ram, bandwidth_gb_s=bandwidth, unified=unified
+        machine=None if name == NUMBERS else name,
+        gpus=gpus,
+        memory_gib=memory,
+        ram_gib=ram,
+        bandwidth_gb_s=bandwidth,
+        unified=unified,
     )
 
 
@@ -187,5 +194,3 @@ def _bandwidth(opened: Opened[T], base: MachineProfile | None) -> float | None:
         help="How fast the memory that holds the model is read. Speed depends on it; whether a model fits does not.",
     )
     return None if number is None else float(number)
-
-

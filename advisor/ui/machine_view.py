@@ -44,7 +44,9 @@ def look_and_measure() -> None:
     if row.button("Look again", icon=":material/refresh:", key="look_again"):
         HERE.again()
         st.rerun()
-    if row.button("Measure memory bandwidth", icon=":material/speed:", key="measure", help="Copies memory for about one second."):
+    if row.button(
+        "Measure memory bandwidth", icon=":material/speed:", key="measure", help="Copies memory for about one second."
+    ):
         with st.spinner("Copying memory for one second …"):
             try:
                 st.session_state[_MEASURED] = measure_bandwidth()
@@ -60,8 +62,9 @@ def look_and_measure() -> None:
 
 
 def _how_measured(measured: BandwidthMeasurement) -> str:
-    said = f"{measured.rounds} copies of {format_size(measured.buffer_bytes // 2)} by {measured.threads} threads, read and written together."
-    return said if measured.beyond_cache else f"{said} The buffers are not much larger than the cache, so memory itself may be slower."
+    size = format_size(measured.buffer_bytes // 2)
+    said = f"{measured.rounds} copies of {size} by {measured.threads} threads, read and written together."
+    return said if measured.beyond_cache else f"{said} The cache is nearly as large, so memory itself may be slower."
 
 
 def _use(gb_s: float) -> None:

@@ -37,13 +37,13 @@ class Picked:
 def model_picker(opened: Opened[Question]) -> Picked:
     """Draw the choice of a model; the model, or the sentence that says why there is none."""
     seed(opened, "model:source", _source_of(opened.question.model))
-    source: Source = st.segmented_control(
+    source = st.segmented_control(
         "Model from",
         list(SOURCES),
         format_func=SOURCES.__getitem__,
         key="model:source",
         required=True,
-        help="The list of known models, the path of a .gguf file on the computer that runs Headroom, or a file of yours in this browser.",
+        help="The list of known models, the path of a .gguf file on the computer that runs Headroom, or a file of yours.",
     )
     if source == "browser":
         return _from_browser(opened)
@@ -103,7 +103,9 @@ def _quantization(asked: str | None, usual: str) -> tuple[str, str | None]:
 def _from_path(opened: Opened[Question]) -> Picked:
     asked = opened.question.model
     key = seed(opened, "model:path", asked if is_file_name(asked) else "")
-    path = st.text_input("Path of a .gguf file on the computer that runs Headroom", key=key, placeholder="/models/file.gguf").strip()
+    path = st.text_input(
+        "Path of a .gguf file on the computer that runs Headroom", key=key, placeholder="/models/file.gguf"
+    ).strip()
     if not path:
         return Picked(None, asked, None, "Write the path of a .gguf file; of a split model, its first part.")
     path = path if is_file_name(path) else f"./{path}"
@@ -116,7 +118,9 @@ def _from_path(opened: Opened[Question]) -> Picked:
 def _from_browser(opened: Opened[Question]) -> Picked:
     file = browser_file()
     if file is None:
-        return Picked(None, opened.question.model, None, "Choose a .gguf file; of a split model, its first part.", in_browser=True)
+        return Picked(
+            None, opened.question.model, None, "Choose a .gguf file; of a split model, its first part.", in_browser=True
+        )
     try:
         return Picked(model_from_header(file.header, id=file.name, source=file.name), file.name, None, in_browser=True)
     except HeadroomError as error:

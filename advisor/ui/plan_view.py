@@ -1,15 +1,17 @@
 """A plan on a page: the verdict as a heading, four figures, the table of all numbers and of what was assumed."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import streamlit as st
 
 from advisor.advice.verdict import Word
 from advisor.estimate import Estimate
+from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import MemoryPlan
 from advisor.ui.inert import inert
-from advisor.ui.tables import Number, numbers, table
+from advisor.ui.tables import Kind, Number, numbers, table
 from advisor.units import format_size
 from advisor.words import COMPONENTS, component_sizes, parameters, plan_sizes, tokens, verdict_line
 
@@ -20,7 +22,14 @@ GRADES = {
     "typical": "A fact about the hardware family.",
     "file": "Read from the file: the sum of its tensors.",
 }
-_COLOURS: dict[Word, Literal["green", "orange", "gray", "red"]] = {"fits": "green", "tight": "orange", "partial": "gray", "no": "red"}
+_REASONS = 3
+"""Reasons shown at once: the ones that decide come first, and a machine with eight GPUs has nine."""
+_COLOURS: dict[Word, Literal["green", "orange", "gray", "red"]] = {
+    "fits": "green",
+    "tight": "orange",
+    "partial": "gray",
+    "no": "red",
+}
 _ICONS: dict[Word, str] = {
     "fits": ":material/check:",
     "tight": ":material/priority_high:",
@@ -42,12 +51,14 @@ def plan_heading(result: Estimate) -> None:
     size = parameters(model.parameters)
     size = "" if size.lower() in model.name.lower() else f" ({size})"
     st.caption(
-        f"{inert(model.name)}{size}, {inert(model.quantization or 'its own quantization')}, context {tokens(settings.context)}, "
+        f"{inert(model.name)}{size}, {inert(model.quantization or 'own quantization')}, context {tokens(settings.context)}, "
         f"run by {settings.runtime}"
     )
     reasons = result.verdict.reasons if result.verdict else ()
-    if reasons:
-        st.markdown("\n".join(f"- {inert(reason)}" for reason in reasons))
+    st.markdown(_list(reasons[:_REASONS]))
+    if reasons[_REASONS:]:
+        with st.expander(f"{len(reasons) - _REASONS} more"):
+            st.markdown(_list(reasons[_REASONS:]))
 
 
 def plan_numbers(result: Estimate, curves: Curves) -> None:
@@ -57,6 +68,7 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
     longest = curves.curves[0].longest
     weights = grade if result.model.predicted else "file"
     words = {"file": "from the file"}
+    placed = " and all layers on the GPU" if result.machine and result.machine.gpus else ""
     state = sizes["recurrent_state"]
     reach = "no limit" if curves.limit_bytes is None else "none" if longest is None else tokens(longest)
     numbers(
@@ -73,7 +85,7 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
                 "Longest context that fits",
                 reach,
                 grade,
-                f"With these settings and all layers on the GPU, up to what the model was trained for. {GRADES[grade]}",
+                f"With these settings{placed}, up to what the model was trained for. {GRADES[grade]}",
             ),
         ],
         key="figures",
@@ -85,12 +97,29 @@ def plan_table(result: Estimate) -> None:
     plan = result.plan
     with st.expander("All numbers"):
         columns = ("", *(device.name for device in plan.devices), "How it is known")
-        table(columns, _rows(result), key="numbers", kinds=("", *["right"] * len(plan.devices), "faint"))
+        table(columns, _rows(result), key="numbers", kinds=_kinds(len(plan.devices)))
         said = " ".join(f"{word.capitalize()}: {GRADES[word]}" for word in (plan.grade, "typical"))
         st.caption(f"{inert(said)} Rules of llama.cpp build {inert(plan.settings.build)}.")
     if result.assumptions:
         with st.expander("What was assumed"):
-            st.markdown("\n".join(f"- {inert(sentence)}" for sentence in result.assumptions))
+            st.markdown(_list(result.assumptions))
+
+
+def curves_said(curves: Curves, machine: MachineProfile) -> str:
+    """What the figure of memory against context shows and how that is known."""
+    if curves.limit_bytes is None:
+        return "By formula."
+    where = ", with all layers on the GPU" if machine.gpus else ""
+    return f"By formula. A dot marks the longest context that fits with a safe margin{where}."
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {inert(sentence)}" for sentence in sentences)
+
+
+def _kinds(devices: int) -> list[Kind]:
+    sizes: list[Kind] = ["right"] * devices
+    return ["", *sizes, "faint"]
 
 
 def _rows(result: Estimate) -> list[list[str]]:
@@ -98,7 +127,11 @@ def _rows(result: Estimate) -> list[list[str]]:
     used = [name for name in COMPONENTS if any(component_sizes(device)[name] for device in plan.devices)]
     known = {"overhead": "typical", "weights": plan.grade if result.model.predicted else "from the file"}
     rows = [
-        [COMPONENTS[name], *(format_size(component_sizes(device)[name]) for device in plan.devices), known.get(name, plan.grade)]
+        [
+            COMPONENTS[name],
+            *(format_size(component_sizes(device)[name]) for device in plan.devices),
+            known.get(name, plan.grade),
+        ]
         for name in used
     ]
     rows.append(["Total", *(format_size(device.total_bytes) for device in plan.devices), plan.grade])

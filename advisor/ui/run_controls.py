@@ -11,7 +11,18 @@ from advisor.question import Question
 from advisor.ui.state import Opened, seed
 from advisor.words import tokens
 
-CONTROLLED = {"context", "type_k", "type_v", "gpu_layers", "cpu_moe_layers", "runtime", "flash_attention", "slots", "ubatch", "swa_full"}
+CONTROLLED = {
+    "context",
+    "type_k",
+    "type_v",
+    "gpu_layers",
+    "cpu_moe_layers",
+    "runtime",
+    "flash_attention",
+    "slots",
+    "ubatch",
+    "swa_full",
+}
 """Fields of a question that these knobs decide; all others stay as the address has them."""
 _USUAL_TYPES = ("f16", "q8_0", "q4_0")
 _PRESET = "preset"
@@ -42,7 +53,9 @@ def _context(opened: Opened[Question], model: ModelMetadata) -> int:
     if kept not in options:
         st.session_state[key] = min(options, key=lambda size: abs(size - kept))
     beyond = f" {tokens(kept)} is beyond that." if kept > trained else ""
-    return int(st.select_slider("Context", options, format_func=tokens, key=key, help=f"Trained for {tokens(trained)} tokens.{beyond}"))
+    return int(
+        st.select_slider("Context", options, format_func=tokens, key=key, help=f"Trained for {tokens(trained)} tokens.{beyond}")
+    )
 
 
 def _cache_types(opened: Opened[Question]) -> dict[str, Any]:
@@ -52,10 +65,16 @@ def _cache_types(opened: Opened[Question]) -> dict[str, Any]:
     both = k if k == v else f"{k} / {v}"
     key = seed(opened, "run:kv", both)
     options = list(dict.fromkeys((*_USUAL_TYPES, st.session_state[key])))
-    kv = st.segmented_control("KV cache", options, key=key, required=True, help="The type in which the context is kept. Smaller types lose some precision.")
+    kv = st.segmented_control(
+        "KV cache",
+        options,
+        key=key,
+        required=True,
+        help="The type in which the context is kept. Smaller types lose some precision.",
+    )
     if kv == "f16" and asked.type_k is None and asked.type_v is None:
         return {}
-    first, _, second = kv.partition(" / ")
+    first, _, second = (kv or "f16").partition(" / ")
     return {"type_k": first, "type_v": second or first}
 
 
@@ -75,10 +94,13 @@ def _layers(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
     if offload == "some":
         key = seed(opened, "run:layers", asked.gpu_layers if isinstance(asked.gpu_layers, int) else most)
         st.session_state[key] = min(int(st.session_state[key]), most)
-        fields["gpu_layers"] = int(st.slider("How many", 0, most, key=key, help=f"{most} in all: its blocks and the output layer."))
+        fields["gpu_layers"] = int(
+            st.slider("How many", 0, most, key=key, help=f"{most} in all: its blocks and the output layer.")
+        )
     elif offload == "all":
         fields["gpu_layers"] = "all"
-    if model.hyperparameters.expert_count and most > 1:
+    # Automatic placement moves experts by itself; a number of blocks beside it is for those who asked for one.
+    if model.hyperparameters.expert_count and most > 1 and (offload != "auto" or asked.cpu_moe_layers):
         key = seed(opened, "run:experts", asked.cpu_moe_layers or 0)
         st.session_state[key] = min(int(st.session_state[key]), most - 1)
         experts = int(st.slider("Experts in system memory", 0, most - 1, key=key, help="Of how many blocks (--n-cpu-moe)."))
@@ -100,7 +122,10 @@ def _more(opened: Opened[Question]) -> dict[str, Any]:
     )
     if flash != _PRESET:
         fields["flash_attention"] = flash
-    limits = (("slots", "Slots", _MOST_SLOTS, "Requests answered at the same time."), ("ubatch", "Physical batch", _MOST_UBATCH, None))
+    limits = (
+        ("slots", "Slots", _MOST_SLOTS, "Requests answered at the same time."),
+        ("ubatch", "Physical batch", _MOST_UBATCH, None),
+    )
     for name, label, most, said in limits:
         key = seed(opened, f"run:{name}", getattr(asked, name))
         number = st.number_input(label, 1, most, step=1, value=None, key=key, placeholder="as the program does", help=said)

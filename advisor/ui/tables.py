@@ -11,6 +11,7 @@ from advisor.ui.component_files import component_files
 Kind = Literal["", "right", "faint"]
 
 _numbers = st.components.v2.component("headroom_numbers", **component_files("numbers"))
+_legend = st.components.v2.component("headroom_legend", **component_files("legend"))
 _table = st.components.v2.component("headroom_table", **component_files("table"))
 
 
@@ -30,8 +31,20 @@ def numbers(shown: Sequence[Number], *, key: str) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: str, kinds: Sequence[Kind] = (), stack: bool = False, total: bool = False
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    key: str,
+    kinds: Sequence[Kind] = (),
+    stack: bool = False,
+    total: bool = False,
 ) -> None:
-    """Draw a table. `stack`: a row becomes a block on a phone, else the table scrolls in itself; `total`: the last row sums up."""
-    kinds = [*kinds, *[""] * (len(columns) - len(kinds))]
-    _table(key=key, data={"columns": list(columns), "rows": [list(row) for row in rows], "kinds": kinds, "stack": stack, "total": total})
+    """Draw a table. `stack`: a row becomes a block on a phone (else the table scrolls in itself). `total`: the last row sums."""
+    looks = [*kinds, *("" for _ in columns[len(kinds) :])]
+    lines = [list(row) for row in rows]
+    _table(key=key, data={"columns": list(columns), "rows": lines, "kinds": looks, "stack": stack, "total": total})
+
+
+def legend(entries: Sequence[tuple[str, str]], *, key: str) -> None:
+    """Draw what the colours of a figure mean, each name after its colour; it wraps on a phone."""
+    _legend(key=key, data={"entries": [{"name": name, "colour": colour} for name, colour in entries]})
