@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.advice.options import Option, best_option, ranked
+from advisor.advice.options import Option, best_in_part, best_whole, ranked
 from advisor.errors import QuestionError
 from advisor.estimate import SCHEMA, device_json, model_json, pool_json
 from advisor.machines.profile import MachineProfile
@@ -23,6 +23,8 @@ class Fit:
     machine: MachineProfile
     options: tuple[Option, ...]
     assumptions: tuple[str, ...]
+    complete: bool = True
+    """False where models that do not fit whole have not been laid out in part."""
 
     @property
     def headline(self) -> str:
@@ -42,7 +44,9 @@ class Fit:
 def fit_machine(question: FitQuestion) -> Fit:
     """What the machine of `question` can run; this machine where it names none. Raises QuestionError with one sentence."""
     if question.min_tps is not None:
-        raise QuestionError("a least speed needs a speed forecast, which this version does not make; leave out --min-tps", field="min_tps")
+        raise QuestionError(
+            "a least speed needs a speed forecast, which this version does not make; leave out --min-tps", field="min_tps"
+        )
     machine, assumptions = resolve_machine(**question.machine_fields())
     if machine is None:
         machine, assumptions = resolve_machine(**{**question.machine_fields(), "machine": DETECTED})
@@ -50,15 +54,23 @@ def fit_machine(question: FitQuestion) -> Fit:
     return fit_for(question, machine, assumptions)
 
 
-def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...] = ()) -> Fit:
-    """As `fit_machine`, for a machine that is already at hand."""
+def fit_for(
+    question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...] = (), *, in_part: bool = True
+) -> Fit:
+    """As `fit_machine`, for a machine that is already at hand.
+
+    Laying a model out with part of it in system memory takes many times longer than whole, so a page asks without `in_part`
+    first: models that do not fit whole are then "no".
+    """
     overrides = {} if question.context is None else {"context": question.context}
 
     def settings_for(model: ModelMetadata) -> RunSettings:
         return resolve_settings(overrides, model, has_gpu=bool(machine.gpus), machine=machine)
 
-    models = (model for model in catalogue().models if model.generates)
-    return Fit(machine, ranked(best_option(model, machine, settings_for) for model in models), assumptions)
+    options = [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
+    if in_part:
+        options = [best_in_part(option, machine, settings_for) for option in options]
+    return Fit(machine, ranked(options), assumptions, complete=in_part or not machine.gpus)
 
 
 def _option_json(option: Option) -> dict[str, Any]:

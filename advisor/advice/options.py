@@ -80,34 +80,37 @@ def ladder(model: Candidate) -> Sequence[str]:
     return (model.native_quantization,) if model.native_quantization else LADDER
 
 
-def best_option(model: Candidate, machine: MachineProfile, settings_for: SettingsFor) -> Option:
-    """The model in its best file that fits whole on the GPU (or, without one, in memory); else its best that is tight there;
-    else in the file most people run with part of it in system memory; else its smallest, which is too large."""
+def best_whole(model: Candidate, machine: MachineProfile, settings_for: SettingsFor) -> Option:
+    """The model in its best file that fits whole on the GPUs (without one: in memory), else its best that is tight there, else its
+    smallest, which is too large ("no")."""
     names = [name for name in ladder(model) if not hopeless(model, name, machine)] or [ladder(model)[-1]]
     files = [model.quantized(name) for name in names]
-    whole = settings_for(files[0]).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
+    settings = settings_for(files[0]).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
     tight: Option | None = None
-    for file, plan in zip(files, plan_quantizations(files, machine, whole), strict=True):
+    for file, plan in zip(files, plan_quantizations(files, machine, settings), strict=True):
         option = _option(model, file, plan, machine)
         if option.verdict.verdict == "fits":
             return option
         if option.verdict.verdict == "tight" and tight is None:
             tight = option
-    return tight or _in_part(model, machine, settings_for, option)
+    return tight or option
 
 
-def _in_part(model: Candidate, machine: MachineProfile, settings_for: SettingsFor, smallest: Option) -> Option:
-    """The model with what the GPU cannot hold in system memory, in the best of the usual files that this leaves room for."""
-    if not machine.gpus:
-        return smallest
-    for name in ladder(model)[ladder(model).index(USUAL) :] if not model.native_quantization else ladder(model):
+def best_in_part(whole: Option, machine: MachineProfile, settings_for: SettingsFor) -> Option:
+    """A model that is too large for the GPUs, with what they cannot hold in system memory: in the best of the usual files that
+    leaves room for that, else `whole` as it is."""
+    model = whole.model
+    if whole.verdict.verdict != "no" or not machine.gpus:
+        return whole
+    names = ladder(model)
+    for name in names[names.index(USUAL) if USUAL in names else 0 :]:
         if hopeless(model, name, machine, with_host=True):
             continue
         file = model.quantized(name)
         option = _option(model, file, plan_memory(file, machine, settings_for(file)), machine)
         if option.verdict.verdict != "no":
             return option
-    return smallest
+    return whole
 
 
 def hopeless(model: Candidate, quantization: str, machine: MachineProfile, *, with_host: bool = False) -> bool:
