@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _as_json(result: CaseResult) -> dict[str, Any]:
-    rows = [asdict(row) | {"relative": row.relative, "exact": row.exact} for row in result.differences]
+    rows = [asdict(row) | {"relative": row.relative if row.logged else None, "exact": row.exact} for row in result.differences]
     return asdict(result) | {"differences": rows, "excluded": dict(result.excluded), "counted": result.counted}
 
 

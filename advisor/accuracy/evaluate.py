@@ -1,6 +1,6 @@
 """One record of a load log to one result: predict, read the log's sizes, leave out what the log makes impossible, compare."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,6 +19,8 @@ from advisor.units import MIB
 
 _MAPPED_BY_NAME = date(2024, 11, 1)
 """From about then on, mapped buffers are named so in logs ("CPU_Mapped"); before, a mapped range is printed as "CPU"."""
+_SHARED_OUT: tuple[Component, ...] = ("weights", "kv_cache", "recurrent_state")
+"""What lies with its layer."""
 _RANGE = "is the file's range from the first to the last tensor on the host; the log does not print the order of tensors"
 _IN_SYSTEM_MEMORY = ("HTP",)
 """Accelerators without memory of their own (Hexagon): their memory breakdown prints cache and compute under the host."""
@@ -45,7 +47,7 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
             f"{', '.join(case.gpus)} and the host draw on one memory, which of them holds a tensor goes by its type: summed"
         )
     excluded = exclusions(case, logged, prediction) | unknown_ranges
-    sum_only: tuple[Component, ...] = ("weights", "kv_cache", "recurrent_state") if len(case.gpus) > 1 else ()
+    sum_only = () if _equally_shared(logged, sizes) else _SHARED_OUT
     return CaseResult(
         id=case.id,
         rules=prediction.rules,
@@ -55,6 +57,17 @@ def evaluate(record: Mapping[str, Any]) -> CaseResult:
         mainline=mainline,
         remarks=tuple(remarks),
     )
+
+
+def _equally_shared(logged: LoggedSizes, sizes: Sequence[Mapping[Component, float]]) -> bool:
+    """True where the caches of several GPUs are those of cards with equal free memory, which is what a plan assumes.
+
+    The engine shares layers out by free memory, which logs do not print; each layer's cache lies with it and shows where it is.
+    """
+    if "kv_cache" not in logged.listed:
+        return len(logged.devices) <= 2
+    pairs = zip(logged.devices, sizes, strict=True)
+    return all(abs(device.sizes.get("kv_cache", 0.0) - ours["kv_cache"]) <= MIB for device, ours in pairs)
 
 
 def _impossible(case: LoadCase, reason: str, *, mainline: bool) -> CaseResult:

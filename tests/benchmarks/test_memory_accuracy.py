@@ -11,6 +11,7 @@ from advisor.accuracy.cases import load_cases, parse_case
 from advisor.accuracy.compare import CaseResult, summarize
 from advisor.accuracy.evaluate import evaluate
 from advisor.accuracy.rebuild import CaseError, Prediction, predict
+from benchmarks.memory_accuracy import main
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = load_cases(ROOT / "benchmarks" / "data" / "memory_cases.jsonl")
@@ -81,3 +82,22 @@ def test_few_full_cases_are_left_out(results: list[CaseResult]) -> None:
     partial = {record["id"] for record in RECORDS if record.get("partial")}
     left_out = [result.id for result in results if not result.counted and result.id not in partial]
     assert len(left_out) <= 10, left_out
+
+
+def test_prints_json_for_another_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another file of the same form can be given; every number of the answer is one that JSON knows."""
+    path = tmp_path / "cases.jsonl"
+    path.write_text("\n".join(json.dumps(record) for record in RECORDS[:3]), encoding="utf-8")
+    assert main(["--cases", str(path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert [case["id"] for case in answer["cases"]] == [record["id"] for record in RECORDS[:3]]
+    assert answer["summary"]["cases"] == 3
+
+
+def test_settings_of_a_fork_do_not_end_the_run() -> None:
+    """A cache type that only a fork has: the case is left out with the reason."""
+    record = json.loads(json.dumps(RECORDS[0]))
+    record["run"]["type_k"] = "turbo3"
+    result = evaluate(record | {"fork": True})
+    assert not result.mainline
+    assert "type_k" in result.excluded["case"]
