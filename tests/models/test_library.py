@@ -1,6 +1,5 @@
 """The catalogue: its files, how models are found, and what a quantized model is."""
 
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -161,13 +160,3 @@ def test_every_file_holds_one_family() -> None:
     for path in FOLDER.glob("*.toml"):
         if path.name != "tokenizers.toml":
             assert tomllib.loads(path.read_text())["family"]
-
-
-def test_reading_the_catalogue_is_quick() -> None:
-    """Budget 150 ms on two cores; asked of a fresh process, with room for a busy one."""
-    code = (
-        "import time, advisor.models.library as library; start = time.process_time(); library.catalogue(); "
-        "print(time.process_time() - start)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER.parents[2])
-    assert float(run.stdout) < 0.3

