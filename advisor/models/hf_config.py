@@ -1,0 +1,173 @@
+"""A model's `config.json`, as Hugging Face repositories carry it, to GGUF metadata keys as llama.cpp's converter writes them.
+
+Mirrors `TextModel.set_gguf_parameters` and its overrides (vendored llama.cpp, conversion/base.py:1434-1550, conversion/*.py);
+`advisor.models.hf_families` has what families add to that. Only keys and tensors that decide memory are made.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from advisor.errors import MissingPartError, QuestionError
+from advisor.models.hf_families import FAMILIES, OUTPUT_BIAS
+from advisor.models.hf_fields import Config
+from advisor.models.keys import hyperparameters
+from advisor.models.metadata import ModelMetadata
+from advisor.models.quantization import (
+    QUANTIZATIONS,
+    QuantizedTensors,
+    group_tensors,
+    kept_types,
+    parse_quantization,
+    quantized_bytes,
+    weight_table,
+)
+from advisor.models.tensors import TensorOptions, default_options, tensor_list
+
+CONFIG_NAME = "config.json"
+_MOST_BYTES = 4 * 2**20
+_ALIGNMENT = 32
+_TOKEN_BYTES = 28
+"""Bytes of a GGUF header for each token of the vocabulary, typical (catalogue/tokenizers.toml, "other")."""
+
+
+@dataclass(frozen=True)
+class ConvertedConfig:
+    """What a `config.json` says, in GGUF's words."""
+
+    keys: Mapping[str, object]
+    options: TensorOptions
+    assumptions: tuple[str, ...] = ()
+
+
+def convert_config(config: Mapping[str, Any]) -> ConvertedConfig:
+    """The metadata keys and tensor options that the converter would make of `config`.
+
+    Raises QuestionError for a model_type that is not known, or for a field that is missing or of the wrong kind.
+    """
+    inner = config.get("text_config")
+    model_type = _known_type(config, inner)
+    fields = Config({**config, **inner} if isinstance(inner, Mapping) else config, model_type)
+    family = FAMILIES[model_type]
+    keys = _common_keys(fields)
+    architecture = family.convert(fields, keys) or family.architecture
+    options = _options(fields, architecture)
+    if family.options:
+        options = replace(options, **family.options(fields))
+    named = {f"{architecture}.{name}": value for name, value in keys.items() if value is not None}
+    said = (
+        ("Its blocks that predict several tokens at once are left out, as most published files do.",)
+        if family.leaves_out_tail and fields.number("mtp_num_hidden_layers", 0) + fields.number("num_nextn_predict_layers", 0)
+        else ()
+    )
+    return ConvertedConfig(MappingProxyType({"general.architecture": architecture, **named}), options, said)
+
+
+def model_from_config(path: Path, quantization: str) -> ModelMetadata:
+    """The model that `path` (a config.json, or the folder it lies in) describes, as a GGUF file in `quantization` would be.
+
+    Raises MissingPartError where the file is not there, QuestionError where it is not a configuration that can be read.
+    """
+    file = path / CONFIG_NAME if path.is_dir() else path
+    converted = convert_config(_read(file))
+    hp = hyperparameters(converted.keys)
+    name = parse_quantization(quantization)
+    shapes = tensor_list(hp, converted.options)
+    groups = group_tensors(shapes, hp, kept=kept_types(hp))
+    table = sum(24 + len(shape.name) + 8 * len(shape.shape) for shape in shapes)
+    header = -(-(24 + table + _TOKEN_BYTES * hp.vocab_size) // _ALIGNMENT) * _ALIGNMENT
+    said = [f"Planned as the {name} file that llama.cpp's converter and llama-quantize would make of {file.name}."]
+    if not QUANTIZATIONS[name].exact:
+        said.append(f"The publisher's mix of {name} is not known; its size is typical.")
+    return ModelMetadata(
+        id=str(path),
+        name=file.absolute().parent.name or file.name,
+        hyperparameters=hp,
+        tensors=QuantizedTensors(groups, name),
+        quantization=name,
+        file_bytes=int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + header,
+        predicted=True,
+        source=str(path),
+        assumptions=(*said, *converted.assumptions, *hp.assumptions),
+        known_weights=weight_table(groups, name),
+    )
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    text = _text_of(file)
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        raise QuestionError(f'"{file}" is not JSON; download the config.json of the model again', field="model") from None
+    if not isinstance(config, dict):
+        raise QuestionError(f'"{file}" holds no JSON object; give the config.json of a model', field="model")
+    return config
+
+
+def _text_of(file: Path) -> str:
+    if not file.is_file():
+        raise MissingPartError(f'there is no file "{file}"; give the folder that holds the config.json of the model')
+    if file.stat().st_size > _MOST_BYTES:
+        raise QuestionError(f'"{file}" is larger than 4 MiB; a config.json is a small file', field="model")
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise QuestionError(f'"{file}" cannot be read: {error.strerror or error}', field="model") from None
+    except UnicodeDecodeError:
+        raise QuestionError(
+            f'"{file}" is not text in UTF-8; download the config.json of the model again', field="model"
+        ) from None
+
+
+def _known_type(config: Mapping[str, Any], inner: object) -> str:
+    """The model_type that there is a conversion for: the outer one, else that of the text model within."""
+    outer = config.get("model_type")
+    within = inner.get("model_type") if isinstance(inner, Mapping) else None
+    for name in (outer, within):
+        if isinstance(name, str) and name in FAMILIES:
+            return name
+    if not isinstance(outer, str):
+        raise QuestionError('this config.json does not say its "model_type"; give that of a language model', field="model")
+    raise QuestionError(
+        f'the model_type "{outer[:60]}" of this config.json is not known; give a GGUF file of the model', field="model"
+    )
+
+
+def _common_keys(config: Config) -> dict[str, Any]:
+    """What TextModel.set_gguf_parameters writes for every model (conversion/base.py:1434-1545)."""
+    heads = config.first("num_attention_heads", "n_head", "n_heads")
+    length = config.first("head_dim")
+    return {
+        "block_count": config.first("n_layers", "num_hidden_layers", "n_layer", "num_layers"),
+        "context_length": config.first("max_position_embeddings", "n_ctx", "n_positions", "max_length", "model_max_length"),
+        "embedding_length": config.first("hidden_size", "n_embd", "dim"),
+        "feed_forward_length": config.first_or_list(
+            "prefix_dense_intermediate_size", "dense_intermediate_size", "intermediate_size", "n_inner", "hidden_dim"
+        ),
+        "attention.head_count": heads,
+        "attention.head_count_kv": config.first("num_key_value_heads", "n_kv_heads"),
+        "attention.key_length": length,
+        "attention.value_length": length,
+        "expert_count": config.first("num_local_experts", "num_experts", "n_routed_experts"),
+        "expert_used_count": config.first("num_experts_per_tok", "num_experts_per_token", "top_k_experts"),
+        "vocab_size": config.number("vocab_size"),
+    }
+
+
+def _options(config: Config, architecture: str) -> TensorOptions:
+    """What the general fields say of tensors; where they say nothing, what the architecture mostly has."""
+    said: dict[str, Any] = {}
+    if isinstance(tied := config.get("tie_word_embeddings"), bool):
+        said["tied_embeddings"] = tied
+    if isinstance(bias := config.get("attention_bias"), bool):
+        said["qkv_bias"] = bias
+        said["attention_output_bias"] = bias and architecture in OUTPUT_BIAS
+    if isinstance(bias := config.get("mlp_bias"), bool):
+        said["feed_forward_bias"] = bias
+    if config.rope("rope_type", "type"):
+        # LlamaModel.generate_extra_tensors, and the same in exaone.py and others
+        said["rope_freqs"] = config.rope("rope_type", "type") == "llama3"
+    return replace(default_options(architecture), **said)
