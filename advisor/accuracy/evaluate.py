@@ -105,7 +105,7 @@ def _kept_on_host(case: LoadCase, logged: LoggedSizes) -> str | None:
     if not total or on_host < _HOST_SHARE_OF_OVERRIDES * total or on_host < 4096 * MIB:
         return None
     layers = f"{case.offloaded[0]}/{case.offloaded[1]}"
-    held = f"CPU model buffer size = {on_host / MIB:.2f} MiB"
+    held = logged.host.weight_lines[-1]
     return f'"offloaded {layers} layers to GPU" and "{held}": tensors kept there by overrides that are not printed'
 
 
@@ -132,7 +132,7 @@ def predicted_sizes(
         if held.remark:
             remarks.append(held.remark)
         if held.unknown_range:
-            line = f"CPU_Mapped model buffer size = {printed.sizes.get('weights', 0.0) / MIB:.2f} MiB"
+            line = printed.weight_lines[-1]
             unknown[f"{printed.kind} weights"] = f'"{line}" {_RANGE}'
         rows.append(
             {

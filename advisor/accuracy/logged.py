@@ -32,6 +32,8 @@ class LoggedDevice:
     sizes: dict[Component, float] = field(default_factory=dict)
     rounding: dict[Component, float] = field(default_factory=dict)
     """How far the printed digits may be off."""
+    weight_lines: list[str] = field(default_factory=list)
+    """The log's lines of the weights, the largest last."""
     mapped: bool = False
     """The weights are a memory-mapped range of the file, from the first to the last tensor kept here (`CPU_Mapped`)."""
     repacked: float = 0.0
@@ -63,7 +65,7 @@ def parse_sizes(record: Mapping[str, Any], gpus: Sequence[str]) -> LoggedSizes:
         if not buffers:
             continue
         listed.add(component)
-        for buffer, size_mib in buffers.items():
+        for buffer, size_mib in sorted(buffers.items(), key=lambda each: each[1]):
             _add(_owner(buffer, devices, host), component, buffer, size_mib * MIB)
     if host.repacked and not host.mapped:
         host.sizes["weights"] = host.sizes.get("weights", 0.0) + host.repacked
@@ -83,8 +85,9 @@ def _add(device: LoggedDevice, component: Component, buffer: str, size_bytes: fl
     if device.kind == "host" and _REPACKED.match(buffer):
         device.repacked += size_bytes
         return
-    if component == "weights" and buffer.endswith("_Mapped"):
-        device.mapped = True
+    if component == "weights":
+        device.mapped = device.mapped or buffer.endswith("_Mapped")
+        device.weight_lines.append(f"{buffer} model buffer size = {size_bytes / MIB:.2f} MiB")
     device.sizes[component] = device.sizes.get(component, 0.0) + size_bytes
     device.rounding[component] = device.rounding.get(component, 0.0) + _PRINTED_HALF
 

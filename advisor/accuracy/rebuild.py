@@ -90,9 +90,7 @@ def model_shape(case: LoadCase) -> tuple[Hyperparameters, tuple[TensorShape, ...
         raise CaseError(f"{case.id}: the log does not print the architecture")
     known = _catalogue_twin(case)
     if known is None and "n_layer" not in case.hparams:
-        raise CaseError(
-            f'{case.id}: the published part of the log has no "print_info: n_layer" line: the model is not described'
-        )
+        raise CaseError(f'{case.id}: the published part of the log has no "print_info: n_layer" line to say which model it is')
     keys: dict[str, object] = dict(known.keys) if known else {}
     if "n_embd_head_k" in case.hparams and not case.hparams.get("n_embd_head_k_mla"):
         # a file without these keys caches whole heads (https://github.com/ggml-org/llama.cpp/pull/12801)
