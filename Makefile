@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENV := .venv/bin
 
-.PHONY: run install test lint format bench fuzz lock clean
+.PHONY: run install test conformance lint format bench fuzz lock clean
 
 run:
 	$(PYTHON) -m advisor run
@@ -14,6 +14,11 @@ install:
 test: install
 	$(ENV)/python -m tests.prepare test
 	$(ENV)/python -m pytest -n 2 --dist loadfile
+
+# The engine over every architecture of the catalogue, and formula against engine over the whole grid: many minutes.
+conformance: install
+	$(ENV)/python -m tests.prepare test
+	$(ENV)/python -m pytest -n 2 -m "engine_all or conformance"
 
 lint: install
 	$(ENV)/python -m tests.prepare lint
