@@ -40,6 +40,17 @@ class MissingPartError(HeadroomError, RuntimeError):
     exit_code = 3
 
 
+# --- the engine -----------------------------------------------------------------------------------
+
+
+class EngineRefusedError(QuestionError):
+    """llama.cpp itself refuses the model or the settings; the message has its own reason."""
+
+
+class EngineFailedError(MissingPartError):
+    """The engine gave no answer: it broke down, took too long or too much memory, or is not the pinned one."""
+
+
 # --- hyperparameters and tensor lists -------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from advisor.memory.fitting import fit, free_split, lowered_context, most_layers
 from advisor.memory.layout import Layout
 from advisor.memory.overhead import gpu_overhead, host_overhead
 from advisor.memory.placement import Placement, place
-from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
+from advisor.memory.plan import DevicePlan, Grade, MemoryPlan, Pool
 from advisor.memory.repack import repacked_bytes
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
@@ -45,6 +45,30 @@ class _Beside:
         return self.projector + self.draft
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """A question with its placement decided; what each part takes is still to be worked out."""
+
+    layout: Layout
+    placement: Placement
+    devices: tuple[Device, ...]
+    beside: _Beside
+    asked: RunSettings
+    machine: MachineProfile | None = None
+
+
+@dataclass(frozen=True)
+class Components:
+    """Bytes by device, the host last, of what the engine itself allocates for one model."""
+
+    weights: Sequence[int] | NDArray[np.int64]
+    kv_cache: Sequence[int] | NDArray[np.int64]
+    recurrent_state: Sequence[int] | NDArray[np.int64]
+    compute: Sequence[int] | NDArray[np.int64]
+    output: int
+    """On the host."""
+
+
 def plan_memory(
     model: ModelMetadata,
     machine: MachineProfile | None,
@@ -60,6 +84,21 @@ def plan_memory(
     `lower_context` allows automatic placement to lower the context, as the engine does where it was not asked for. Raises
     QuestionError where a tensor split does not match the GPUs.
     """
+    arrangement = arrange(model, machine, settings, gpus=gpus, projector=projector, draft=draft, lower_context=lower_context)
+    return assemble(arrangement, _by_formula(arrangement), "formula")
+
+
+def arrange(
+    model: ModelMetadata,
+    machine: MachineProfile | None,
+    settings: RunSettings,
+    *,
+    gpus: int = 1,
+    projector: Projector | None = None,
+    draft: ModelMetadata | None = None,
+    lower_context: bool = False,
+) -> Arrangement:
+    """Where everything goes, as `plan_memory` decides it."""
     devices = devices_of(machine, 0 if machine is None and settings.gpu_layers == 0 else gpus)
     layout = Layout(model, settings, devices[0].backend, nextn=_drafts_itself(model, draft))
     beside = _Beside(_projector_bytes(projector, layout, devices), _draft_bytes(draft, layout, devices))
@@ -70,19 +109,27 @@ def plan_memory(
     placement = choose_placement(layout, devices, beside.total)
     if layout.nextn:
         beside = replace(beside, draft=beside.draft + _own_draft_bytes(layout, placement))
-    plan = _plan(layout, placement, devices, beside, settings)
-    return replace(plan, assumptions=plan.assumptions + _repacked(model, machine, devices))
+    return Arrangement(layout, placement, devices, beside, settings, machine)
 
 
-def _plan(layout: Layout, placement: Placement, devices: Sequence[Device], beside: _Beside, asked: RunSettings) -> MemoryPlan:
-    rows = _rows(layout, placement, devices, beside)
+def assemble(arrangement: Arrangement, components: Components, grade: Grade) -> MemoryPlan:
+    """The plan that these components make."""
+    layout, placement, devices = arrangement.layout, arrangement.placement, arrangement.devices
+    rows = _rows(arrangement, components)
     return MemoryPlan(
         devices=rows,
         pools=_pools(rows, devices, layout, placement),
         settings=_settled(layout.settings, placement),
-        grade="formula",
-        assumptions=_assumptions(layout, placement, devices, asked),
+        grade=grade,
+        assumptions=_assumptions(layout, placement, devices, arrangement.asked)
+        + _repacked(layout.model, arrangement.machine, devices),
     )
+
+
+def _by_formula(arrangement: Arrangement) -> Components:
+    layout, placement = arrangement.layout, arrangement.placement
+    kv, state = layout.cache.by_device(placement)
+    return Components(layout.weights(placement), kv, state, layout.compute(placement), layout.output_bytes)
 
 
 def plan_quantizations(
@@ -101,7 +148,8 @@ def plan_quantizations(
         layout = Layout(model, settings, devices[0].backend) if first is None else replace(first, model=model)
         first = layout
         placement = choose_placement(layout, devices, nothing)
-        yield _plan(layout, placement, devices, _Beside(nothing, nothing), settings)
+        arrangement = Arrangement(layout, placement, devices, _Beside(nothing, nothing), settings)
+        yield assemble(arrangement, _by_formula(arrangement), "formula")
 
 
 def choose_placement(layout: Layout, devices: Sequence[Device], extra: NDArray[np.int64]) -> Placement:
@@ -175,11 +223,10 @@ def _own_draft_bytes(layout: Layout, placement: Placement) -> NDArray[np.int64]:
 # --- rows and pools --------------------------------------------------------------------------------
 
 
-def _rows(layout: Layout, placement: Placement, devices: Sequence[Device], beside: _Beside) -> tuple[DevicePlan, ...]:
-    weights, compute = layout.weights(placement), layout.compute(placement)
-    kv, state = layout.cache.by_device(placement)
+def _rows(arrangement: Arrangement, components: Components) -> tuple[DevicePlan, ...]:
+    beside, vocab_size = arrangement.beside, arrangement.layout.model.hyperparameters.vocab_size
     rows = []
-    for index, device in enumerate(devices):
+    for index, device in enumerate(arrangement.devices):
         on_host = device.kind == "host"
         rows.append(
             DevicePlan(
@@ -188,16 +235,14 @@ def _rows(layout: Layout, placement: Placement, devices: Sequence[Device], besid
                 pool=device.pool,
                 capacity_bytes=device.capacity_bytes,
                 in_use_bytes=device.in_use_bytes,
-                weights_bytes=int(weights[index]),
-                kv_cache_bytes=int(kv[index]),
-                recurrent_state_bytes=int(state[index]),
-                compute_bytes=int(compute[index]),
-                output_bytes=layout.output_bytes if on_host else 0,
+                weights_bytes=int(components.weights[index]),
+                kv_cache_bytes=int(components.kv_cache[index]),
+                recurrent_state_bytes=int(components.recurrent_state[index]),
+                compute_bytes=int(components.compute[index]),
+                output_bytes=components.output if on_host else 0,
                 projector_bytes=int(beside.projector[index]),
                 draft_bytes=int(beside.draft[index]),
-                overhead_bytes=(
-                    host_overhead(layout.model.hyperparameters.vocab_size) if on_host else gpu_overhead(device.backend)
-                ),
+                overhead_bytes=host_overhead(vocab_size) if on_host else gpu_overhead(device.backend),
             )
         )
     return tuple(rows)

@@ -189,6 +189,7 @@ def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
         assumptions=hp.assumptions
         if exact
         else (*hp.assumptions, f"The publisher's mix of {name} is not known; its size is typical."),
+        keys=model.keys,
         known_weights=weight_table(groups, name),
     )
 

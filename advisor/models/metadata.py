@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -38,6 +38,8 @@ class ModelMetadata:
     source: str
     """Where it was read: a path, a catalogue id, a hub repository."""
     assumptions: tuple[str, ...] = ()
+    keys: Mapping[str, object] | None = field(default=None, repr=False, compare=False)
+    """GGUF metadata keys, with which the engine can plan it; None where they are not known."""
     known_weights: WeightTable | None = field(default=None, repr=False, compare=False)
     """Bytes by part, where they were worked out without the tensors."""
 
@@ -85,6 +87,7 @@ def model_from_header(header: GGUFHeader, *, id: str, source: str) -> ModelMetad
         predicted=False,
         source=source,
         assumptions=hp.assumptions + assumption,
+        keys=header.metadata,
     )
 
 
@@ -119,7 +122,7 @@ def _quantization(header: GGUFHeader, stem: str) -> tuple[str | None, tuple[str,
     """
     number = header.metadata.get("general.file_type")
     declared = from_ftype(number) if isinstance(number, int) else None
-    named = _named_in(stem)
+    named = quantization_in_name(stem)
     if declared:
         return (named if named and QUANTIZATIONS[named].base == declared else declared), ()
     if named:
@@ -135,7 +138,7 @@ def _quantization(header: GGUFHeader, stem: str) -> tuple[str | None, tuple[str,
     return label, (f"The file does not say its quantization; most of its weights are {common.name}.",)
 
 
-def _named_in(stem: str) -> str | None:
+def quantization_in_name(stem: str) -> str | None:
     """The quantization that a file name ends with or holds ("Qwen3-8B-UD-Q4_K_XL", "model.q8_0"); None where there is none."""
     words = re.split(r"[-. ]", stem.upper())
     for last in range(len(words) - 1, -1, -1):
