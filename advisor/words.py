@@ -83,7 +83,8 @@ def verdict_line(verdict: Verdict, plan: MemoryPlan, system: UnitSystem = "GiB")
     """The verdict as a heading: "Fits, with 3.2 GiB to spare"."""
     left = tightest(plan).headroom_bytes
     if verdict.verdict == "no":
-        return "Does not fit" if left is None or left >= 0 else f"Does not fit: {format_size(-left, system)} are missing"
+        short = missing_bytes(plan)
+        return f"Does not fit: {format_size(short, system)} too little" if short else "Does not fit"
     if verdict.verdict == "partial":
         return "Runs only in part on the GPU"
     if left is None:
@@ -101,6 +102,15 @@ def tightest(plan: MemoryPlan) -> Pool:
     """The memory with least left, of those whose capacity is known; the first where none is."""
     known = [pool for pool in plan.pools if pool.headroom_bytes is not None]
     return min(known, key=lambda pool: pool.headroom_bytes or 0) if known else plan.pools[0]
+
+
+def missing_bytes(plan: MemoryPlan) -> int:
+    """What the memory that is shortest lacks, or where none is, what the GPU lacks under its limit; 0 where nothing is known."""
+    rooms = [pool.total_bytes + (pool.in_use_bytes or 0) - pool.capacity_bytes for pool in plan.pools if pool.capacity_bytes]
+    if any(short > 0 for short in rooms):
+        return max(rooms)
+    limits = [pool.gpu_total_bytes - pool.gpu_limit_bytes for pool in plan.pools if pool.gpu_limit_bytes is not None]
+    return max([0, *limits])
 
 
 def component_sizes(device: DevicePlan) -> dict[str, int]:
@@ -129,7 +139,8 @@ def in_short(option: Option, system: UnitSystem = "GiB") -> str:
     """Why the verdict is what it is, in a few words beside the bar: "3.2 GiB to spare", "28 of 33 layers on the GPU"."""
     word, left, settings = option.verdict.verdict, option.verdict.headroom_bytes, option.plan.settings
     if word == "no":
-        return "too little memory" if left is None or left >= 0 else f"{format_size(-left, system)} too little"
+        short = missing_bytes(option.plan)
+        return f"{format_size(short, system)} too little" if short else "too little memory"
     if word == "partial":
         blocks = option.model.quantized(option.quantization).hyperparameters.block_count
         if isinstance(settings.gpu_layers, int) and settings.cpu_moe_layers == 0:

@@ -6,6 +6,7 @@ from advisor.paths import pages_folder
 from advisor.question import FitQuestion, Question
 from advisor.ui.cached import fit_on
 from advisor.ui.inert import inert
+from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
 from advisor.ui.state import address_of, open_question, publish, seed
@@ -32,14 +33,18 @@ publish(PAGE, question)
 for complaint in filter(None, (opened.complaint, chosen.complaint)):
     said.warning(inert(complaint))
 fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=False)
-too_large = sum(option.verdict.verdict == "no" for option in fit.options)
-if not fit.complete and too_large and not any(option.verdict.verdict in ("fits", "tight") for option in fit.options):
-    fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=True)
+pending = None
+if not fit.complete and any(option.verdict.verdict == "no" for option in fit.options):
+    whole = later().fit(question, chosen.machine, chosen.assumptions)
+    fit, pending = (whole.result(), None) if whole.done() else (fit, whole)
 said.header(inert(fit.headline), anchor=False)
 said.caption(
     f"With {tokens(context)} tokens of context in llama-server. For each model its best file; larger and newer ones first. "
     "Memory is by formula."
 )
+if pending is not None:
+    said.caption("Those that do not fit whole are still being laid out in part …")
+    redraw_when_done(pending)
 
 
 def address_in_model_page(model: str, quantization: str) -> str:

@@ -29,6 +29,8 @@ def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
             traces.append(_bar(label, COLOURS[component], sizes, unit, system))
     highest = max((max(pool.capacity_bytes or 0, _filled(plan, pool)) for pool in pools), default=1) / unit
     shapes, notes = [], []
+    marks = ["Capacity"] if any(pool.capacity_bytes for pool in pools) else []
+    marks += ["Most that the GPU may take (dotted)"] if any(pool.gpu_limit_bytes for pool in pools) else []
     for index, pool in enumerate(pools):
         notes.append(_note(0, index, _caption(plan, pool, system), "left"))
         if pool.capacity_bytes is not None:
@@ -60,6 +62,7 @@ def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
             },
             shapes=shapes,
             annotations=notes,
+            meta={"marks": marks},
         ),
     }
 
@@ -115,10 +118,14 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
     }
 
 
-def key_of(figure: Figure) -> list[tuple[str, str]]:
-    """The name and colour of each trace, for a legend beside the figure: Plotly's own overlaps the figure on a phone."""
+def key_of(figure: Figure) -> list[tuple[str, str, str]]:
+    """Name, colour and kind ("area" or "line") of each trace and mark, for a legend beside the figure.
+
+    Plotly's own legend overlaps the figure on a phone.
+    """
     named = [trace for trace in figure["data"] if trace.get("mode") != "markers"]
-    return [(trace["name"], (trace.get("marker") or trace["line"])["color"]) for trace in named]
+    traces = [(trace["name"], (trace.get("marker") or trace["line"])["color"], "area") for trace in named]
+    return [*traces, *((mark, LIMIT, "line") for mark in figure["layout"].get("meta", {}).get("marks", ()))]
 
 
 def pool_name(plan: MemoryPlan, pool: Pool) -> str:

@@ -39,12 +39,12 @@ def table(
     stack: bool = False,
     total: bool = False,
 ) -> None:
-    """Draw a table. `stack`: a row becomes a block on a phone (else the table scrolls in itself). `total`: the last row sums."""
+    """Draw a table. `stack`: a row becomes a block on a phone, else the table scrolls itself. `total`: the last row sums up."""
     looks = [*kinds, *("" for _ in columns[len(kinds) :])]
     lines = [list(row) for row in rows]
     _table(key=key, data={"columns": list(columns), "rows": lines, "kinds": looks, "stack": stack, "total": total})
 
 
-def legend(entries: Sequence[tuple[str, str]], *, key: str) -> None:
+def legend(entries: Sequence[tuple[str, str, str]], *, key: str) -> None:
     """Draw what the colours of a figure mean, each name after its colour; it wraps on a phone."""
-    _legend(key=key, data={"entries": [{"name": name, "colour": colour} for name, colour in entries]})
+    _legend(key=key, data={"entries": [{"name": name, "colour": colour, "kind": kind} for name, colour, kind in entries]})

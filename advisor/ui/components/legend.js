@@ -3,6 +3,7 @@ export default function ({ data, parentElement }) {
   const items = data.entries.map((entry) => {
     const item = document.createElement("li");
     const colour = document.createElement("span");
+    colour.className = entry.kind;
     colour.style.background = entry.colour;
     item.append(colour, document.createTextNode(entry.name));
     return item;
