@@ -1,5 +1,8 @@
 """From what a person says of a machine to its profile. `detected` asks this machine, once a process; nothing else does."""
 
+from pathlib import Path
+
+from advisor.errors import MissingPartError
 from advisor.machines.adjust import adjust
 from advisor.machines.here import HERE
 from advisor.machines.library import find_machine
@@ -34,6 +37,20 @@ def resolve_machine(
 
 
 def machine_named(name: str) -> MachineProfile:
-    """The profile of an id, of a profile file, or of this machine ("detected"). Raises QuestionError for anything else."""
-    return HERE.whole().profile if name == DETECTED else find_machine(name)
+    """The profile of an id, of a profile file, or of this machine ("detected").
 
+    Raises MissingPartError where the file is not there, QuestionError for anything else that names no machine.
+    """
+    wanted = name.strip()
+    if wanted.lower() == DETECTED:
+        return HERE.whole().profile
+    if wanted.endswith((".toml", ".json")) and not _exists(wanted):
+        raise MissingPartError(f'there is no file "{wanted[:80]}"; "advisor detect --json" prints a profile to start from')
+    return find_machine(wanted)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False

@@ -92,6 +92,7 @@ def model_from_config(path: Path, quantization: str) -> ModelMetadata:
         predicted=True,
         source=str(path),
         assumptions=(*said, *converted.assumptions, *hp.assumptions),
+        keys=converted.keys,
         known_weights=weight_table(groups, name),
     )
 

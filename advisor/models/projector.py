@@ -72,12 +72,11 @@ def projector_from_header(header: GGUFHeader, *, name: str) -> Projector:
 def resolve_projector(text: str, model_source: str) -> Projector:
     """The projector in the file `text`, or for "auto" the one beside the model's file `model_source`.
 
-    Raises QuestionError where there is no such file or several, and MissingPartError where the model has no file to look
-    beside.
+    Raises MissingPartError where there is no such file or no folder to look in, QuestionError where there are several.
     """
     path = _beside(Path(model_source)) if text == "auto" else Path(text).expanduser()
     if not path.is_file():
-        raise QuestionError(f'there is no projector file "{path}"; name the mmproj file of the model', field="mmproj")
+        raise MissingPartError(f'there is no projector file "{path}"; download the mmproj file of the model, or name it')
     return projector_from_header(read_header(path), name=path.name)
 
 

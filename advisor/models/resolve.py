@@ -1,41 +1,52 @@
-"""From what a person types to a model: a catalogue id, a `.gguf` path, or a name. Reads files; touches no network."""
+"""From what a person types to a model: a catalogue id, a file, a folder, or a repository's name. Reads files; touches no network.
 
-import os
-from functools import lru_cache
+A path that exists goes before a repository of that name, and the catalogue before a folder whose name has no slash, so that
+"llama-3.1-8b" means the same wherever it is asked.
+"""
+
+import re
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 
-from advisor.errors import MissingPartError, QuestionError
+from advisor.errors import GGUFFileError, MissingPartError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, read_header
+from advisor.models.hf_config import CONFIG_NAME, model_from_config
 from advisor.models.library import CatalogueModel, catalogue
-from advisor.models.metadata import ModelMetadata, model_from_header
+from advisor.models.metadata import ModelMetadata, model_from_header, quantization_in_name
 from advisor.models.quantization_names import parse_quantization
 
 DEFAULT_QUANTIZATION = "Q4_K_M"
+_HUB = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", re.IGNORECASE)
+_REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<file>.+))?", re.ASCII)
+_PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
 def resolve_model(text: str, quantization: str | None = None) -> ModelMetadata:
     """The model that `text` names, in `quantization` (a file has its own).
 
     Raises QuestionError where there is no such model or quantization, GGUFError where the file is not a sound GGUF file, and
-    MissingPartError where what is named lies on a network service that this version does not read.
+    MissingPartError where what is named is not here: a file, or a model of a network service that this version does not read.
     """
-    if is_file_name(text):
-        return _from_file(Path(text).expanduser(), quantization)
-    if text.startswith("ollama:"):
+    text = _HUB.sub("", text)
+    if text.lower().startswith("ollama:"):
         raise MissingPartError(
-            f'"{text}" is in Ollama\'s store, which is not read yet; name the catalogue model or the .gguf file instead'
+            f'"{text}" is in Ollama\'s store, which is not read yet; name the catalogue model or its .gguf file instead'
         )
-    name, _, suffix = text.partition(":")
-    model = catalogue().find(name)
-    wanted = suffix or quantization
-    if suffix and quantization and parse_quantization(suffix) != parse_quantization(quantization):
-        raise QuestionError(f'"{text}" names {suffix}, but the quantization asked for is {quantization}', field="quant")
-    return model.quantized(wanted or default_quantization(model))
+    repository = _REPOSITORY.fullmatch(text)
+    if is_file_name(text) and not (repository and repository["file"]):
+        return _from_path(Path(text).expanduser(), quantization)
+    if repository and not _exists(text):
+        return _from_repository(repository["repo"], repository["file"], quantization)
+    if "/" in text or "\\" in text:
+        return _from_path(Path(text), quantization)
+    return _from_catalogue(text, quantization)
 
 
 def is_file_name(text: str) -> bool:
-    """True where `text` is meant as a path: it ends in .gguf, or starts as paths do."""
-    return text.lower().endswith(".gguf") or text.startswith(("/", "./", "../", "~", ".\\")) or Path(text).is_absolute()
+    """True where `text` is meant as a path: it ends as model files do, or starts as paths do."""
+    named = text.lower().endswith((".gguf", ".json", ".safetensors"))
+    return named or text.startswith(_PATH_STARTS) or text in (".", "..") or Path(text).is_absolute()
 
 
 def default_quantization(model: CatalogueModel) -> str:
@@ -44,13 +55,12 @@ def default_quantization(model: CatalogueModel) -> str:
 
 
 def read_file(path: Path) -> GGUFHeader:
-    """The header of a GGUF file, cached by path, size and time of change."""
+    """The header of a GGUF file, cached by path, size and time of change. Raises GGUFError where it is none or not there."""
     try:
         status = path.stat()
-    except OSError as error:
-        raise QuestionError(f'there is no file "{path}" that can be read ({os.strerror(error.errno or 0)})') from None
-    if path.is_dir():
-        raise QuestionError(f'"{path}" is a folder; name the .gguf file in it (of a split model, its first part)')
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name can be"
+        raise GGUFFileError(f"cannot be read ({reason})", path=str(path)) from None
     return _read_cached(path, status.st_size, status.st_mtime_ns)
 
 
@@ -59,7 +69,53 @@ def _read_cached(path: Path, size: int, changed_ns: int) -> GGUFHeader:
     return read_header(path)
 
 
-def _from_file(path: Path, quantization: str | None) -> ModelMetadata:
+# --- files and folders -----------------------------------------------------------------------------
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _from_path(path: Path, quantization: str | None) -> ModelMetadata:
+    if not _exists(str(path)):
+        raise GGUFFileError("is not there", path=str(path), advice="check the name, or download the file to it")
+    if path.suffix.lower() == ".safetensors":
+        path = path.parent
+    if path.is_dir():
+        path = _model_in(path)
+    if path.suffix.lower() == ".json":
+        return model_from_config(path, quantization or DEFAULT_QUANTIZATION)
+    return _from_gguf(path, quantization)
+
+
+def _model_in(folder: Path) -> Path:
+    """The one thing in a folder that is a model: its only GGUF file, or of a split one the first part; else its config.json."""
+    try:
+        names = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".gguf")
+    except OSError as error:
+        raise QuestionError(f'the folder "{folder}" cannot be read: {error.strerror or error}', field="model") from None
+    files = [path for path in names if "mmproj" not in path.name.lower() and not _later_part(path.name)]
+    if len(files) == 1:
+        return files[0]
+    if (folder / CONFIG_NAME).is_file():
+        return folder / CONFIG_NAME
+    if not files:
+        raise MissingPartError(
+            f'the folder "{folder}" holds neither a {CONFIG_NAME} nor a .gguf file; name the model\'s folder'
+        )
+    listed = ", ".join(path.name for path in files[:4]) + (", ..." if len(files) > 4 else "")
+    raise QuestionError(f'the folder "{folder}" holds several models ({listed}); name one of the files', field="model")
+
+
+def _later_part(name: str) -> bool:
+    match = re.search(r"-(\d{5,9})-of-\d{5,9}\.gguf$", name, re.IGNORECASE)
+    return match is not None and int(match[1]) > 1
+
+
+def _from_gguf(path: Path, quantization: str | None) -> ModelMetadata:
     model = model_from_header(read_file(path), id=str(path), source=str(path))
     if quantization and model.quantization and parse_quantization(quantization) != model.quantization:
         raise QuestionError(
@@ -67,3 +123,58 @@ def _from_file(path: Path, quantization: str | None) -> ModelMetadata:
             field="quant",
         )
     return model
+
+
+# --- names -----------------------------------------------------------------------------------------
+
+
+def _from_catalogue(text: str, quantization: str | None) -> ModelMetadata:
+    name, _, suffix = text.partition(":")
+    model = catalogue().find(name)
+    return model.quantized(_agreed(text, suffix, quantization) or default_quantization(model))
+
+
+def _agreed(text: str, suffix: str | None, quantization: str | None) -> str | None:
+    """The quantization of a suffix and of an option, which must not differ."""
+    if suffix and quantization and parse_quantization(suffix) != parse_quantization(quantization):
+        raise QuestionError(f'"{text}" names {suffix}, but the quantization asked for is {quantization}', field="quant")
+    return suffix or quantization
+
+
+def _from_repository(repo: str, file: str | None, quantization: str | None) -> ModelMetadata:
+    """A repository of the hub that the catalogue lists, answered from the catalogue."""
+    model = _repositories().get(repo.lower())
+    if model is None:
+        raise _not_listed(repo)
+    suffix = file
+    if file and file.lower().endswith(".gguf"):
+        suffix = quantization_in_name(file.rsplit("/", 1)[-1][: -len(".gguf")])
+        if suffix is None:
+            raise QuestionError(
+                f'the name of the file "{file}" does not say its quantization; give it with --quant', field="quant"
+            )
+    found = model.quantized(_agreed(repo, suffix, quantization) or default_quantization(model))
+    said = f"{repo} is taken as the catalogue's {model.id}, by its published configuration; the hub was not asked."
+    return replace(found, assumptions=(*found.assumptions, said))
+
+
+def _not_listed(repo: str) -> MissingPartError:
+    """The error for a repository that the catalogue does not list, with the model that its name suggests."""
+    try:
+        near = f', or ask for "{catalogue().find(repo.split("/")[-1]).id}" of the catalogue if it is that model'
+    except QuestionError:
+        near = ""
+    return MissingPartError(
+        f'"{repo}" is not one of the repositories that the catalogue knows, and the hub is not read yet; download its .gguf file '
+        f"or its config.json and name that{near}"
+    )
+
+
+@cache
+def _repositories() -> dict[str, CatalogueModel]:
+    """Catalogue models by the repositories that are listed with them, in small letters."""
+    found: dict[str, CatalogueModel] = {}
+    for model in catalogue().models:
+        for repo in filter(None, (model.entry.hf_repo, *model.entry.gguf_repos)):
+            found.setdefault(repo.lower(), model)
+    return found

@@ -1,7 +1,7 @@
 """config.json to GGUF keys, on the configurations of tests/data/hf_configs.jsonl.
 
-A line there is a model of the catalogue with its config.json as published on the hub: fields that decide sizes, and some that must
-not. The hyperparameters must be those of the catalogue, which come from other sources (load logs, GGUF headers).
+A line there is a model of the catalogue with its config.json as published on the hub: fields that decide sizes, and some that
+must not. The hyperparameters must be those of the catalogue, which come from other sources (load logs, GGUF headers).
 """
 
 import json

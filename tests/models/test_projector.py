@@ -64,7 +64,7 @@ def test_a_projector_beside_the_model_is_found(tmp_path: Path) -> None:
 def test_what_cannot_be_a_projector(tmp_path: Path) -> None:
     with pytest.raises(MissingPartError, match="catalogue model"):
         resolve_projector("auto", "catalogue: gemma-3-4b")
-    with pytest.raises(QuestionError, match="there is no projector file"):
+    with pytest.raises(MissingPartError, match="there is no projector file"):
         resolve_projector(str(tmp_path / "none.gguf"), "x")
     tensors = [Tensor("token_embd.weight", (64, 8), GGMLQuantizationType.F16)]
     write_skeleton(tmp_path / "model.gguf", {"general.architecture": "llama"}, tensors, vocab_size=8)
