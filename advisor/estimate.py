@@ -1,5 +1,6 @@
 """One question in, one answer out: `estimate`. Pages, commands and requests all call it and show what it returns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,9 @@ SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
 """Quantizations drawn beside the one asked about."""
 PLANNED_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
-_SETTINGS = ("context", "slots", "unified_kv", "batch", "ubatch", "type_k", "type_v", "flash_attention", "swa_full")
-_SETTINGS += ("gpu_layers", "cpu_moe_layers", "tensor_split", "logits", "depth", "build", "runtime")
+_SETTINGS = frozenset(RunSettings.model_fields)
+_DEVICE = ("name", "kind", "pool", "capacity_bytes", "in_use_bytes", "weights_bytes", "kv_cache_bytes", "recurrent_state_bytes")
+_DEVICE_PARTS = ("compute_bytes", "output_bytes", "projector_bytes", "draft_bytes", "overhead_bytes")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,6 @@ def estimate(question: Question) -> Estimate:
             f'the rules of the runtime "{question.runtime}" are not part of this version; choose one of '
             + ", ".join(PLANNED_RUNTIMES)
         )
-    if question.grade == "engine":
-        raise MissingPartError("plans by the engine itself are not part of this version; ask for --grade formula")
     model = resolve_model(question.model, question.quant)
     machine, assumptions = resolve_machine(**question.machine_fields())
     return estimate_for(question, model, machine, assumptions)
@@ -75,7 +75,7 @@ def estimate_for(
     settings = settings_for(question, model, machine)
     projector: Projector | None = resolve_projector(question.mmproj, model.source) if question.mmproj else None
     draft = resolve_model(question.draft) if question.draft else None
-    plan = plan_memory(
+    plan = _planner(question)(
         model,
         machine,
         settings,
@@ -88,9 +88,18 @@ def estimate_for(
     return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
 
 
+def _planner(question: Question) -> Callable[..., MemoryPlan]:
+    """What works the plan out: the formulas, or the engine."""
+    if question.grade == "formula":
+        return plan_memory
+    from advisor.engine.layout import engine_plan
+
+    return engine_plan
+
+
 def settings_for(question: Question, model: ModelMetadata, machine: MachineProfile | None) -> RunSettings:
     """The settings of `question` with every default filled in. Raises QuestionError for what the engine refuses."""
-    overrides = question.model_dump(include=set(_SETTINGS), exclude_none=True)
+    overrides = question.model_dump(include=_SETTINGS, exclude_none=True)
     return resolve_settings(overrides, model, has_gpu=machine is None or bool(machine.gpus), machine=machine)
 
 
@@ -118,9 +127,7 @@ def model_json(model: ModelMetadata) -> dict[str, Any]:
 
 def device_json(device: DevicePlan) -> dict[str, Any]:
     """One row of `devices`."""
-    names = ("name", "kind", "pool", "capacity_bytes", "in_use_bytes", "weights_bytes", "kv_cache_bytes")
-    names += ("recurrent_state_bytes", "compute_bytes", "output_bytes", "projector_bytes", "draft_bytes", "overhead_bytes")
-    return {name: getattr(device, name) for name in (*names, "total_bytes", "headroom_bytes")}
+    return {name: getattr(device, name) for name in (*_DEVICE, *_DEVICE_PARTS, "total_bytes", "headroom_bytes")}
 
 
 def pool_json(pool: Pool) -> dict[str, Any]:
