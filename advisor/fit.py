@@ -54,9 +54,7 @@ def fit_machine(question: FitQuestion) -> Fit:
     return fit_for(question, machine, assumptions)
 
 
-def fit_for(
-    question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...] = (), *, in_part: bool = True
-) -> Fit:
+def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...] = (), *, in_part: bool = True) -> Fit:
     """As `fit_machine`, for a machine that is already at hand.
 
     Laying a model out with part of it in system memory takes many times longer than whole, so a page asks without `in_part`

@@ -1,4 +1,4 @@
-"""Where the files are that the program reads beside its own code: in a checkout at the root, in a wheel under `advisor/_shipped`.
+"""Where the files are that the program reads beside its code: in a checkout at the root, in a wheel under `advisor/_shipped`.
 
 `hardware_profiles/`, `pages/` and `.streamlit/` lie outside the package in a checkout. The wheel carries them as package
 data under their own names without a leading dot (`_shipped/hardware_profiles`, `_shipped/pages`, `_shipped/streamlit`).

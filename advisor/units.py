@@ -23,7 +23,7 @@ _FACTORS = {
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", re.IGNORECASE)
 
 
-def gib(size_bytes: int | float) -> float:
+def gib(size_bytes: float) -> float:
     """GiB (2**30 bytes) in `size_bytes`, for axes and tables that carry the unit in their label."""
     return size_bytes / GIB
 

@@ -68,7 +68,8 @@ def test_a_wrong_question_gets_one_sentence(fields: dict[str, object], part: str
         Question.parse(fields)
     message = str(caught.value)
     assert part in message
-    assert "\n" not in message and len(message) < 600
+    assert "\n" not in message
+    assert len(message) < 600
 
 
 def test_words_and_splits_are_read_as_people_type_them() -> None:

@@ -20,8 +20,9 @@ from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS
 
 DOUBLINGS_A_YEAR = 1.0
-"""Weights that a model a year older needs for the same quality, in doublings. Far below the 3.6 of "Densing Law of LLMs"
-(Xiao et al., arXiv:2412.04315, abstract: capability density doubles about every 3.3 months), which holds for the best models only."""
+"""Weights that a model a year older needs for the same quality, in doublings: our rule for the order, shown as no score. Far below
+the four a year of "Densing Law of LLMs" (Xiao et al., arXiv:2412.04315: density doubles about every three months), which holds for
+the best models only."""
 
 BASIS = "size and release date; no measured score"
 
@@ -81,8 +82,10 @@ def ladder(model: Candidate) -> Sequence[str]:
 
 
 def best_whole(model: Candidate, machine: MachineProfile, settings_for: SettingsFor) -> Option:
-    """The model in its best file that fits whole on the GPUs (without one: in memory), else its best that is tight there, else its
-    smallest, which is too large ("no")."""
+    """The model in its best file that fits whole on the GPUs (without one: in memory), else its best that is tight there.
+
+    Else its smallest, which is too large ("no").
+    """
     names = [name for name in ladder(model) if not hopeless(model, name, machine)] or [ladder(model)[-1]]
     files = [model.quantized(name) for name in names]
     settings = settings_for(files[0]).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})

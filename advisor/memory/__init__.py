@@ -1,1 +1,1 @@
-"""Closed forms of what llama.cpp allocates: machine, model and settings to a `MemoryPlan`. Pure: no I/O, no clock, no globals."""
+"""What llama.cpp allocates: machine, model and settings to a `MemoryPlan`. Pure: no I/O, no clock, no globals."""

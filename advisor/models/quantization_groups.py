@@ -65,7 +65,7 @@ class TensorGroups:
     def part_elements(self) -> NDArray[np.int64]:
         """Weights by group (rows) and part of the model (columns, as `part_of` numbers them)."""
         table = np.zeros((len(self.facts), part_count(self.block_count)), np.int64)
-        parts = [part_of(name, self.traits.architecture, self.block_count) for name in self.names]
+        parts = np.array([part_of(name, self.traits.architecture, self.block_count) for name in self.names], np.int64)
         np.add.at(table, (self.group, parts), self.elements)
         return table
 

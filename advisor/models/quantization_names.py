@@ -89,8 +89,8 @@ def _published(
     name: str, base: Quantization, row: Mapping[str, Any], embedding: GGMLQuantizationType | None = None
 ) -> Quantization:
     """A name that publishers use for a mix of their own near `base`."""
-    ratios = {f"{kind}_ratio": tuple(row[kind]) for kind in ("dense", "mixture") if kind in row}
-    return replace(base, name=name, label=None, embedding_type=embedding, **ratios)
+    dense, mixture = (tuple(row[kind]) if kind in row else None for kind in ("dense", "mixture"))
+    return replace(base, name=name, label=None, embedding_type=embedding, dense_ratio=dense, mixture_ratio=mixture)
 
 
 _TABLE = _read_table()

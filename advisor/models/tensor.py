@@ -28,6 +28,6 @@ class Tensor:
 
 
 def tensor_bytes(elements: int, kind: GGMLQuantizationType) -> int:
-    """Bytes of `elements` weights stored as `kind`, from the exact (block, bytes) pairs of `gguf.constants.GGML_QUANT_SIZES`."""
+    """Bytes of `elements` weights stored as `kind`, by the exact (block, bytes) pairs of `gguf.constants.GGML_QUANT_SIZES`."""
     block, block_bytes = GGML_QUANT_SIZES[kind]
     return elements // block * block_bytes
