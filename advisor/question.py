@@ -81,7 +81,7 @@ class Asked(BaseModel):
 
 
 class MachineAsked(Asked):
-    """Which machine is asked about. None means "as the profile says"; all None: no machine, or this one, as the page decides."""
+    """Which machine is asked about. None: as the profile says. All None: no machine, or this one, as the page decides."""
 
     machine: Text | None = None
     gpus: Annotated[Whole, Field(ge=1, le=64)] | None = None
@@ -150,6 +150,7 @@ _SAID = {
     "finite_number": "it must be a finite number",
     "literal_error": "it must be {expected}",
     "string_type": "it must be text",
+    "string_unicode": "it is not text in UTF-8",
     "string_too_short": "it is empty",
     "string_too_long": "it is longer than {max_length} characters",
     "bool_parsing": "it must be true or false",

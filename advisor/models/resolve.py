@@ -119,7 +119,7 @@ def _from_gguf(path: Path, quantization: str | None) -> ModelMetadata:
     model = model_from_header(read_file(path), id=str(path), source=str(path))
     if quantization and model.quantization and parse_quantization(quantization) != model.quantization:
         raise QuestionError(
-            f'"{path.name}" is {model.quantization}; leave the quantization out, or name a catalogue model to plan {quantization}',
+            f'"{path.name}" is {model.quantization}; leave the quantization out, or plan {quantization} of a catalogue model',
             field="quant",
         )
     return model
@@ -161,7 +161,7 @@ def _from_repository(repo: str, file: str | None, quantization: str | None) -> M
 def _not_listed(repo: str) -> MissingPartError:
     """The error for a repository that the catalogue does not list, with the model that its name suggests."""
     try:
-        near = f', or ask for "{catalogue().find(repo.split("/")[-1]).id}" of the catalogue if it is that model'
+        near = f', or ask for "{catalogue().find(repo.partition("/")[2]).id}" of the catalogue if it is that model'
     except QuestionError:
         near = ""
     return MissingPartError(

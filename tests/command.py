@@ -1,0 +1,32 @@
+"""The `advisor` command as another program runs it: a process, with its exit code and what it wrote."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one run ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def advisor(*arguments: str, stdin: bytes = b"", columns: int = 110, folder: Path = ROOT) -> Ran:
+    """Run `advisor` with `arguments` and wait for its end."""
+    environment = {**os.environ, "COLUMNS": str(columns), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "advisor", *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+        env=environment,
+        cwd=folder,
+    )
+    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
