@@ -23,7 +23,7 @@ SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
 """Quantizations drawn beside the one asked about."""
 PLANNED_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
-_SETTINGS = frozenset(RunSettings.model_fields)
+_SETTINGS = set(RunSettings.model_fields)
 _DEVICE = ("name", "kind", "pool", "capacity_bytes", "in_use_bytes", "weights_bytes", "kv_cache_bytes", "recurrent_state_bytes")
 _DEVICE_PARTS = ("compute_bytes", "output_bytes", "projector_bytes", "draft_bytes", "overhead_bytes")
 

@@ -20,9 +20,10 @@ from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS
 
 DOUBLINGS_A_YEAR = 1.0
-"""Weights that a model a year older needs for the same quality, in doublings: our rule for the order, shown as no score. Far below
-the four a year of "Densing Law of LLMs" (Xiao et al., arXiv:2412.04315: density doubles about every three months), which holds for
-the best models only."""
+"""Weights that a model a year older needs for the same quality, in doublings: our rule for the order, shown as no score.
+
+Far below the four a year of "Densing Law of LLMs" (Xiao et al., arXiv:2412.04315: density doubles about every three months),
+which holds for the best models only."""
 
 BASIS = "size and release date; no measured score"
 
