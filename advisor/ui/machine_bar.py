@@ -1,6 +1,7 @@
 """The machine in one line, and the way to choose another or to change its numbers. All pages share the choice."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -68,17 +69,31 @@ def machine_choice(opened: Opened[T]) -> Chosen:
         help="Type any part of a name. What is not in the list can be given by its numbers.",
     )
     base = _base(name)
+    if opened.fresh and complaint is None:
+        complaint = _refused(base, asked)
     fields = _numbers(opened, name, base)
     if name == DETECTED:
         _redraw_when_known()
+    if fields == MachineAsked(machine=DETECTED) and base is not None:
+        return Chosen(fields, base, (), complaint)
     try:
-        if fields == MachineAsked(machine=DETECTED) and base is not None:
-            return Chosen(fields, base, (), complaint)
-        numbers = {key: value for key, value in fields.machine_fields().items() if key != "machine"}
-        machine, assumptions = adjust(base, **numbers)
+        machine, assumptions = adjust(base, **_without_name(fields))
     except HeadroomError as error:
-        return Chosen(MachineAsked(machine=DETECTED), HERE.now().profile, (), f"{error}")
+        return Chosen(MachineAsked(machine=DETECTED), HERE.now().profile, (), f"{error} Shown instead: this machine.")
     return Chosen(fields, machine, assumptions, complaint)
+
+
+def _without_name(asked: MachineAsked) -> dict[str, Any]:
+    return {name: value for name, value in asked.machine_fields().items() if name != "machine"}
+
+
+def _refused(base: MachineProfile | None, asked: MachineAsked) -> str | None:
+    """A sentence where the numbers of an address cannot belong to the machine: no field is drawn for them."""
+    try:
+        adjust(base, **_without_name(asked))
+    except HeadroomError as error:
+        return f"{error} Shown instead: the machine without that number."
+    return None
 
 
 def _known(asked: MachineAsked) -> tuple[str, str | None]:

@@ -49,7 +49,9 @@ def _context(opened: Opened[Question], model: ModelMetadata) -> int:
     asked = opened.question.context or min(8192, most)
     key = seed(opened, "run:context", asked)
     kept = int(st.session_state[key])
-    options = sorted({*steps, most, asked} if opened.fresh or kept == asked else {*steps, most})
+    # What an address asks for stays, even beyond what the model was trained for; another model starts within its own.
+    stays = opened.fresh or (kept == asked and opened.question.model in (model.id, model.source))
+    options = sorted({*steps, most, asked} if stays else {*steps, most})
     if kept not in options:
         st.session_state[key] = min(options, key=lambda size: abs(size - kept))
     beyond = f" {tokens(kept)} is beyond that." if kept > trained else ""

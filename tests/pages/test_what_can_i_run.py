@@ -1,0 +1,114 @@
+import pytest
+
+from advisor.ui.later import later
+
+
+def rows(app):
+    return {row["id"].partition(":")[0]: row for row in app.component("rows")["rows"]}
+
+
+def test_the_machine_and_the_answer_come_first(app):
+    app.open(machine="rtx-4090", ram_gib="64")
+    assert "NVIDIA GeForce RTX 4090, 24 GiB" in app.at.markdown[0].value.replace("\\", "").replace("\N{WORD JOINER}", "")
+    assert app.heading.startswith("NVIDIA GeForce RTX 4090 runs models up to ")
+    assert not app.warnings
+
+
+def test_every_model_has_file_verdict_bar_and_reason(app):
+    app.open(machine="rtx-4090", ram_gib="64")
+    assert set(rows(app)) == {
+        "qwen3-0.6b",
+        "llama-3.1-8b",
+        "llama-3.3-70b",
+        "mixtral-8x7b",
+        "gpt-oss-20b",
+        "deepseek-r1-671b",
+    }
+    for row in rows(app).values():
+        assert row["verdict"] in ("fits", "tight", "partial", "no")
+        assert row["why"]
+        assert " file" in row["meta"]
+        assert sum(part["share"] for part in row["parts"]) <= 1.000001
+    assert rows(app)["llama-3.1-8b"]["verdict"] == "fits"
+    assert "to spare" in rows(app)["llama-3.1-8b"]["short"]
+
+
+def test_models_that_run_in_part_follow(app):
+    app.open(machine="rtx-4090", ram_gib="512")
+    assert rows(app)["deepseek-r1-671b"]["verdict"] == "no"
+    assert "laid out in part" in app.captions
+    for answer in list(later()._found.values()):
+        answer.result(60)
+    app.run()
+    assert rows(app)["deepseek-r1-671b"]["verdict"] == "partial"
+    assert "in system memory" in rows(app)["deepseek-r1-671b"]["short"]
+    assert "of system memory" in rows(app)["deepseek-r1-671b"]["beside"]
+    assert "laid out in part" not in app.captions
+
+
+def test_a_row_links_to_the_model_with_the_whole_question(app):
+    app.open(machine="m2-8", memory_gib="16", context="4096")
+    href = rows(app)["qwen3-0.6b"]["href"]
+    assert href == "model?machine=m2-8&memory_gib=16&model=qwen3-0.6b&quant=Q8_0&context=4096"
+
+
+def test_the_context_is_part_of_the_question(app):
+    app.open(machine="rtx-4090")
+    assert app.address == {"machine": "rtx-4090", "context": "8192"}
+    app.at.segmented_control(key="fit:context").set_value(32768)
+    app.run()
+    assert app.address == {"machine": "rtx-4090", "context": "32768"}
+    assert "With 32k tokens of context" in app.captions
+
+
+def test_another_machine_gives_another_answer(app):
+    app.open(machine="rtx-4090")
+    before = app.heading
+    app.at.selectbox(key="machine:name").select("rtx-3060-12gb")
+    app.run()
+    assert app.heading != before
+    assert app.address["machine"] == "rtx-3060-12gb"
+
+
+def test_a_machine_by_numbers(app):
+    app.open(memory_gib="24", bandwidth_gb_s="1008")
+    assert app.at.selectbox(key="machine:name").value == "numbers"
+    assert app.address == {"memory_gib": "24", "bandwidth_gb_s": "1008", "context": "8192"}
+    typed = {name: (row["verdict"], row["size_text"]) for name, row in rows(app).items()}
+    app.at.selectbox(key="machine:name").select("rtx-4090")
+    app.at.number_input(key="machine:memory").set_value(None)
+    app.at.number_input(key="machine:bandwidth").set_value(None)
+    app.run()
+    assert {name: (row["verdict"], row["size_text"]) for name, row in rows(app).items()} == typed
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"machine": "no-such-card"}, 'There is no machine "no-such-card"'),
+        ({"context": "many"}, 'context "many" is not right'),
+        ({"nonsense": "1"}, 'there is no option "nonsense"'),
+        ({"machine": "m2-8", "gpus": "4"}, "has one GPU in one memory"),
+        ({"memory_gib": "-4"}, 'memory_gib "-4" is not right'),
+    ],
+)
+def test_a_wrong_address_is_said_in_one_sentence_and_the_default_is_shown(app, query, said):
+    app.open(**query)
+    assert len(app.warnings) == 1
+    assert said in app.warnings[0]
+    assert "runs models" in app.heading
+    app.run()
+    assert app.warnings == []
+
+
+def test_markup_in_an_address_stays_text(app):
+    app.open(machine="![x](http://evil.example/a.png) :material/home: <b>")
+    shown = app.at.warning[0].value
+    assert "![x](http://evil.example" not in shown
+    assert "http://evil.example" not in shown
+    assert "evil.example" in app.warnings[0]
+
+
+def test_the_footer_says_that_nothing_is_sent(app):
+    app.open()
+    assert "Nothing is sent anywhere unless you ask for it." in app.captions
