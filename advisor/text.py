@@ -12,6 +12,7 @@ from advisor.fit import Fit
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import DevicePlan
 from advisor.memory.settings import RunSettings
+from advisor.quantize_plan import QuantizePlan
 from advisor.units import format_size
 from advisor.words import component_sizes, machine_line, verdict_line
 
@@ -48,6 +49,17 @@ def fit_text(result: Fit, width: int = WIDE, *, most: int = _MOST_OPTIONS) -> st
     if result.assumptions:
         lines += ["", "Assumed:", *_listed(result.assumptions, width)]
     return "\n".join(lines)
+
+
+def quantize_text(result: QuantizePlan, width: int = WIDE) -> str:
+    """A file a line, largest first."""
+    table = _table("file", "size", "bits per weight", "importance matrix", "most tensors")
+    for file in result.quantizations:
+        common = ", ".join(f"{count} {kind}" for kind, count in list(file.tensor_types.items())[:3])
+        needed = "needed" if file.needs_imatrix else ""
+        table.add_row(file.quantization, format_size(file.file_bytes), f"{file.bits_per_weight:.2f}", needed, common)
+    how = "as llama-quantize itself chooses the types" if result.grade == "engine" else "by llama-quantize's rules"
+    return "\n".join([*_wrapped(f"{result.model.name}, {how}", width), "", _drawn(table, width)])
 
 
 def machine_text(machine: MachineProfile, width: int = WIDE) -> str:

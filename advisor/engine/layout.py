@@ -40,9 +40,7 @@ def engine_plan(
     the engine is missing or broke down.
     """
     check_build(settings)
-    arrangement = arrange(
-        model, machine, settings, gpus=gpus, projector=projector, draft=draft, lower_context=lower_context
-    )
+    arrangement = arrange(model, machine, settings, gpus=gpus, projector=projector, draft=draft, lower_context=lower_context)
     question = question_for(arrangement)
     pool = pool or engine_pool()
     check_engine(pool)
@@ -59,7 +57,8 @@ def check_build(settings: RunSettings) -> None:
     pinned = rules_for(None)
     if replace(rules_for(settings.build), build=pinned.build, date=pinned.date) != pinned:
         raise QuestionError(
-            f"the engine plans as build {pinned.build} does, not as {settings.build}; leave --build out, or ask for --grade formula",
+            f"the engine plans as build {pinned.build} does, not as {settings.build}; "
+            "leave --build out, or ask for --grade formula",
             field="build",
         )
 
@@ -69,7 +68,8 @@ def question_for(arrangement: Arrangement) -> PlanQuestion:
     settings, placement, layout = arrangement.layout.settings, arrangement.placement, arrangement.layout
     if placement.gpus > MAX_GPUS:
         raise QuestionError(
-            f"the engine takes {MAX_GPUS} GPUs at most, not {placement.gpus}; ask for fewer, or for --grade formula", field="gpus"
+            f"the engine takes {MAX_GPUS} GPUs at most, not {placement.gpus}; ask for fewer, or for --grade formula",
+            field="gpus",
         )
     layers = (*placement.blocks, placement.output)
     return PlanQuestion(

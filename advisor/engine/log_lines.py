@@ -19,14 +19,16 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 _LAYER = re.compile(r"load_tensors: layer +(\d+) assigned to device (\S+), is_swa = [01]")
 _CACHE = _pattern(
-    r"llama_kv_cache: size =<size MiB> \( *\d+ cells, +(?P<layers>\d+) layers, +\d+/\d+ seqs\), K \((\w+)\):<k MiB>, V \((\w+)\):<v MiB>"
+    r"llama_kv_cache: size =<size MiB> \( *\d+ cells, +(?P<layers>\d+) layers, +\d+/\d+ seqs\), "
+    r"K \((\w+)\):<k MiB>, V \((\w+)\):<v MiB>"
 )
 _RECURRENT = _pattern(
     r"llama_memory_recurrent: size =<size MiB> \( *\d+ cells, +(?P<layers>\d+) layers, +\d+ seqs +\d+ rs_seq\), "
     r"R \((\w+)\):<r MiB>, S \((\w+)\):<s MiB>, P \((\w+)\):<p MiB>"
 )
 _COMPRESSOR = _pattern(
-    r"llama_dsv4_comp_state: .* ratio = \d+, state = \d+ x \d+, streams = \d+, rs_seq = \d+, layers = (?P<layers>\d+), size =<size MiB>"
+    r"llama_dsv4_comp_state: .* ratio = \d+, state = \d+ x \d+, streams = \d+, rs_seq = \d+, "
+    r"layers = (?P<layers>\d+), size =<size MiB>"
 )
 _OUTPUT = _pattern(r"llama_context: +(?P<device>\S+) +output buffer size =<size MiB>")
 _COMPUTE = _pattern(r"sched_reserve: +(?P<device>\S+) compute buffer size =<size MiB>")
@@ -91,34 +93,26 @@ def agrees(exact: int, printed: float, *, lines: int = 1, tensors: int = 0) -> b
 # --- quantizing ------------------------------------------------------------------------------------
 
 _TENSOR = re.compile(
-    r"\[ *\d+/ *\d+\] (?P<name>\S+) +- \[[^\]]*\], type = +(?P<old>\w+), +"
-    r"size = +[\d.]+ MiB(?: -> +[\d.]+ MiB \((?P<new>\w+)\))?"
+    r"^\[ *\d+/ *\d+\] (?P<name>\S+) +- \[[^\]]*\], type = +(?P<old>\w+), +"
+    r"size = +[\d.]+ MiB(?: -> +[\d.]+ MiB \((?P<new>\w+)\))?$",
+    re.MULTILINE,
 )
 _TOTAL = re.compile(r"llama_model_quantize_impl: (?:model|quant) size  = +[\d.]+ MiB \([\d.]+ BPW\)")
-_IMATRIX = "actually completing this quantization will require an imatrix!"
 
 
-@dataclass
+@dataclass(frozen=True)
 class QuantizeLog:
     """The values in the lines of one dry run of llama-quantize."""
 
-    types: list[tuple[str, str]] = field(default_factory=list)
-    needs_imatrix: bool = False
-    unread: list[str] = field(default_factory=list)
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    """ggml's name of each tensor's type."""
+    unread: tuple[str, ...]
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> "QuantizeLog":
-        """The values in `lines`."""
-        log = cls()
-        for line in lines:
-            log.read(line)
-        return log
-
-    def read(self, line: str) -> None:
-        """Take what `line` says. A warning about a fallback type may stand between a tensor's name and its size."""
-        if match := _TENSOR.fullmatch(line):
-            self.types.append((match["name"], match["new"] or match["old"]))
-        elif _IMATRIX in line:
-            self.needs_imatrix = True
-        elif "MiB" in line and not _TOTAL.fullmatch(line):
-            self.unread.append(line)
+        """The values in `lines`, all at once: a model has a thousand tensors, and there are thirty file types."""
+        text = "\n".join(lines)
+        found = _TENSOR.findall(text)
+        left = [line for line in _TENSOR.sub("", text).split("\n") if "MiB" in line and not _TOTAL.fullmatch(line)]
+        return cls(tuple(name for name, _, _ in found), tuple(new or old for _, old, new in found), tuple(left))

@@ -20,7 +20,7 @@ from advisor.engine.virtual_gpus import VirtualGpu, VirtualGpus
 
 KEPT_MODELS = 2
 """Loaded models that stay for the next question; a header of DeepSeek R1 takes about 10 MiB."""
-_DEBUG, _ERROR, _CONTINUED = 1, 4, 5
+_DEBUG, _ERROR = 1, 4
 _EXPERTS = r"blk\.({})\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 """LLM_FFN_EXPS_REGEX with llm_ffn_block_regex, common/common.h:1198-1204; one pattern for all blocks, which is tried faster."""
 
@@ -41,9 +41,8 @@ class Engine:
         self.library = Library(self._llama._lib, Path(str(self._llama.__file__)).parent / "lib")  # noqa: SLF001
         self.gpus = VirtualGpus(self.library)
         self._models: OrderedDict[tuple[Any, ...], tuple[Address, dict[int, str]]] = OrderedDict()
-        self._lines: list[str] = []
-        self._errors: list[str] = []
-        self._partial = b""
+        self._heard: list[bytes] = []
+        self._errors: list[bytes] = []
         self._output_allocated = 0
         self._log = self._llama.llama_log_callback(self._hear)
         self._llama.llama_log_set(self._log, Pointer(0))
@@ -62,7 +61,7 @@ class Engine:
             if not context:
                 raise self._refusal("it makes no context with these settings")
             try:
-                for line in self._lines:
+                for line in self._lines():
                     log.read(line)
                 held = self._breakdown(context, gpus)
             finally:
@@ -83,7 +82,7 @@ class Engine:
             model = self._llama.llama_model_load_from_file(question.file.encode(), parameters)
             if not model:
                 raise self._refusal("it does not load this model")
-            for line in self._lines:
+            for line in self._lines():
                 log.read(line)
         self._models[key] = (model, log.layers)
         return self._models[key]
@@ -169,44 +168,58 @@ class Engine:
 
     def quantize(self, question: QuantizeQuestion) -> QuantizeFigures:
         """The type of every tensor for each file type. Raises NoAnswerError."""
-        types, needs = [], []
-        for ftype in question.ftypes:
-            parameters = self._llama.llama_model_quantize_default_params()
-            parameters.dry_run, parameters.nthread, parameters.ftype = True, 1, ftype
-            with self._listening():
-                if self._llama.llama_model_quantize(question.file.encode(), b"never-written.gguf", ctypes.byref(parameters)):
-                    raise self._refusal(f"it makes no file of type {ftype} of this model")
-                log = QuantizeLog.of(self._lines)
-            if log.unread:
-                raise NoAnswerError(Failure("unread", f'the engine printed a line that is not known: "{log.unread[0]}"'))
-            types.append(tuple(log.types))
-            needs.append(log.needs_imatrix)
-        return QuantizeFigures(tuple(types), tuple(needs))
+        logs = [
+            self._dry_run(question, ftype, imatrix=imatrix)
+            for ftype, imatrix in zip(question.ftypes, question.imatrix, strict=True)
+        ]
+        return QuantizeFigures(logs[0].names if logs else (), tuple(log.types for log in logs))
+
+    def _dry_run(self, question: QuantizeQuestion, ftype: int, *, imatrix: bool) -> QuantizeLog:
+        """What llama-quantize says of one file type. An importance matrix of nothing stands for any: no value is read."""
+        parameters = self._llama.llama_model_quantize_default_params()
+        parameters.dry_run, parameters.nthread, parameters.ftype = True, 1, ftype
+        kept = (self._llama.llama_model_tensor_override * (len(question.kept) + 1))()
+        for entry, (pattern, kind) in zip(kept, question.kept, strict=False):
+            entry.pattern, entry.type = pattern.encode(), kind
+        if question.kept:
+            parameters.tt_overrides = kept
+        entries = (self._llama.llama_model_imatrix_data * 2)()
+        values = (ctypes.c_float * 1)(1.0)
+        entries[0].name, entries[0].data, entries[0].size = b"none", values, 1
+        if imatrix:
+            parameters.imatrix = entries
+        with self._listening():
+            if self._llama.llama_model_quantize(question.file.encode(), b"never-written.gguf", ctypes.byref(parameters)):
+                raise self._refusal(f"it makes no file of type {ftype} of this model")
+            log = QuantizeLog.of(self._lines())
+        if log.unread:
+            raise NoAnswerError(Failure("unread", f'the engine printed a line that is not known: "{log.unread[0]}"'))
+        return log
 
     # --- what it says -------------------------------------------------------------------------------
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        self._lines, self._errors, self._partial = [], [], b""
+        self._heard, self._errors = [], []
         yield
-        self._lines = []
+        self._heard = []
+
+    def _lines(self) -> list[str]:
+        """What it said since it is listened to; a message may be half a line."""
+        return [line.rstrip() for line in b"".join(self._heard).decode(errors="replace").split("\n")]
 
     def _refusal(self, otherwise: str) -> NoAnswerError:
-        reasons = [line for line in self._errors if line]
+        reasons = [reason for error in self._errors if (reason := error.decode(errors="replace").strip())]
         return NoAnswerError(Failure("refused", reasons[0] if reasons else otherwise))
 
     def _hear(self, level: int, text: bytes, _: Any) -> None:
         if level == _DEBUG and not text.startswith(b"load_tensors: layer"):
             return
-        self._partial += text
-        *lines, self._partial = self._partial.split(b"\n")
-        for line in lines:
-            decoded = line.decode(errors="replace").rstrip()
-            self._lines.append(decoded)
-            if level == _ERROR:
-                self._errors.append(decoded)
-            if "output buffer size" in decoded:
-                self._output_allocated = sum(size for _, size in self.gpus.allocated)
+        self._heard.append(text)
+        if level == _ERROR:
+            self._errors.append(text)
+        if b"output buffer size" in text:
+            self._output_allocated = sum(size for _, size in self.gpus.allocated)
 
 
 def walk_breakdown(library: Library, context: Address) -> Iterator[tuple[Address, tuple[int, int, int]]]:

@@ -1,4 +1,4 @@
-"""The files that the engine plans on: a model's header without its vocabulary, then a hole. Kept for the life of this process."""
+"""The files that the engine plans on: a model's header without its vocabulary, then a hole. Deleted when this process ends."""
 
 import atexit
 import hashlib
@@ -29,7 +29,7 @@ class PlanningFiles:
         """By identity, the model held so that no other gets its id: working out what a file would hold takes longer."""
 
     def of_model(self, model: ModelMetadata) -> Path:
-        """The file of `model`. Raises EngineFailedError where its keys are not known, MissingPartError where none can be written."""
+        """The file of `model`. Raises MissingPartError where its keys are not known or no file can be written."""
         with self._lock:
             known = self._by_model.get(id(model))
             if known is not None and known[1].exists():

@@ -76,19 +76,23 @@ class QuantizeQuestion(_Message):
     """Choose the type of every tensor for each of some file types, writing nothing."""
 
     file: str
-    """The model in F16 or BF16: a GGUF header followed by a hole."""
+    """The model in F16: a GGUF header followed by a hole."""
     ftypes: tuple[int, ...]
     """Numbers of enum llama_ftype."""
+    imatrix: tuple[bool, ...]
+    """Whether each is made with an importance matrix."""
+    kept: tuple[tuple[str, int], ...]
+    """Tensors, by regular expression, that get this type whatever the file's."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizeFigures(_Message):
     """What llama-quantize would make, by file type in the order asked."""
 
-    types: tuple[tuple[tuple[str, str], ...], ...]
-    """(tensor, ggml's name of its type)."""
-    needs_imatrix: tuple[bool, ...]
-    """Whether it refuses to make this file without an importance matrix."""
+    names: tuple[str, ...]
+    """The tensors, in the file's order."""
+    types: tuple[tuple[str, ...], ...]
+    """ggml's name of each tensor's type."""
 
 
 @dataclass(frozen=True, slots=True)

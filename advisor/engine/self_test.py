@@ -97,6 +97,6 @@ KNOWN: tuple[PlanFigures, ...] = (
         copies=4,
     ),
 )
-"""What the pinned engine plans for `questions`. Weights are the tensor table's, each quantized tensor with the rest of its row to
-512 values (576 wide in Q8_0: 476 bytes more) and aligned to 128; caches are 2 x 4096 cells x 192 values a block, padded likewise;
-logits are 49,152 x 4 slots x 4 bytes."""
+"""What the pinned engine plans for `questions`. Weights are the tensor table's, each quantized tensor with the rest of its row
+to 512 values (576 wide in Q8_0: 476 bytes more) and aligned to 128; caches are 2 x 4096 cells x 192 values a block, padded
+likewise; logits are 49,152 x 4 slots x 4 bytes."""

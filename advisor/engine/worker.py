@@ -19,8 +19,8 @@ START_LIMIT_S = 30.0
 """A worker is ready in 0.15 s; a laptop that wakes up may take long."""
 TIME_LIMIT_S = 20.0
 """The largest model of the catalogue takes well under a second."""
-MEMORY_LIMIT_BYTES = 4 << 30
-"""Address space, most of which libraries only reserve: planning DeepSeek R1 on eight GPUs holds under 100 MiB."""
+MEMORY_LIMIT_BYTES = 2 << 30
+"""What a worker may reserve; planning DeepSeek R1 on eight GPUs holds under 100 MiB."""
 _ERROR_LINES = 40
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "GGML_ASSERT(ctx->mem_buffer != NULL)", "failed to allocate")
 
