@@ -1,8 +1,9 @@
 """Prints how far the memory formulas are from public load logs: every case with its differences, then the summary.
 
-    python benchmarks/memory_accuracy.py [--cases FILE] [--json] [--all] [--worst N]
+    python benchmarks/memory_accuracy.py [--cases FILE] [--json] [--all] [--worst N] [--write]
 
 Each case is rebuilt from hyperparameters, quantization and run settings; the sizes that the log prints are only compared with.
+`--write` puts the differences of the shipped cases into `advisor/accuracy/data/errors.json`, which the accuracy page shows.
 """
 
 import argparse
@@ -18,9 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from advisor.accuracy.cases import load_cases
 from advisor.accuracy.compare import CaseResult, Difference, Spread, Summary, summarize
 from advisor.accuracy.evaluate import evaluate
+from advisor.accuracy.publish import as_text, entry, planned_models
 from advisor.units import MIB
 
-CASES = Path(__file__).parent / "data" / "memory_cases.jsonl"
+DATA = Path(__file__).resolve().parent.parent / "advisor" / "accuracy" / "data"
+CASES = DATA / "memory_cases.jsonl"
+ERRORS = DATA / "errors.json"
 _SHORT = {
     "weights": "weights",
     "kv_cache": "KV",
@@ -38,9 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print all differences as JSON")
     parser.add_argument("--all", action="store_true", help="print every device of every case, also what is exact")
     parser.add_argument("--worst", type=int, default=15, help="how many of the largest errors to list by component")
+    parser.add_argument("--write", action="store_true", help="write the shipped file of errors, and print the summary")
     options = parser.parse_args(arguments)
+    if options.write and options.cases != CASES:
+        parser.error("--write is for the shipped cases, without --cases")
     results = [evaluate(record) for record in load_cases(options.cases)]
     summary = summarize(results)
+    if options.write:
+        _write(results)
+        _print_summary(summary)
+        return 0
     if options.json:
         print(json.dumps({"summary": asdict(summary), "cases": [_as_json(result) for result in results]}, indent=1))
         return 0
@@ -51,6 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_exclusions(results)
     _print_summary(summary)
     return 0
+
+
+def _write(results: Sequence[CaseResult]) -> None:
+    before: dict[str, Any] = {}
+    if ERRORS.exists():
+        before = {case["id"]: case for case in json.loads(ERRORS.read_text(encoding="utf-8"))["cases"]}
+    records = load_cases(CASES)
+    entries = [entry(record, result, before=before.get(result.id)) for record, result in zip(records, results, strict=True)]
+    ERRORS.write_text(as_text(entries, planned_models()), encoding="utf-8", newline="\n")
 
 
 def _as_json(result: CaseResult) -> dict[str, Any]:

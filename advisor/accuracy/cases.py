@@ -1,6 +1,6 @@
 """Public load logs of llama.cpp as questions: what a log says of model, file and run, without the sizes that it prints.
 
-The form is one JSON object a line, as in `benchmarks/data/memory_cases.jsonl`. Nothing here reads the key `sizes_mib`: the
+The form is one JSON object a line, as in `data/memory_cases.jsonl`. Nothing here reads the key `sizes_mib`: the
 sizes are what predictions are compared with (`advisor.accuracy.logged`).
 """
 

@@ -11,10 +11,9 @@ from advisor.accuracy.cases import load_cases, parse_case
 from advisor.accuracy.compare import CaseResult, summarize
 from advisor.accuracy.evaluate import evaluate
 from advisor.accuracy.rebuild import CaseError, Prediction, predict
-from benchmarks.memory_accuracy import main
+from benchmarks.memory_accuracy import CASES, main
 
-ROOT = Path(__file__).resolve().parents[2]
-RECORDS = load_cases(ROOT / "benchmarks" / "data" / "memory_cases.jsonl")
+RECORDS = load_cases(CASES)
 MIB = 2**20
 
 
