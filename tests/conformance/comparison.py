@@ -1,0 +1,90 @@
+"""One question put to the formula and to the engine."""
+
+import re
+from dataclasses import asdict, dataclass, replace
+
+from advisor.engine.layout import question_for
+from advisor.engine.pool import EnginePool
+from advisor.errors import EngineRefusedError, QuestionError
+from advisor.memory.planner import Arrangement, arrange
+from advisor.memory.presets import check
+from advisor.memory.rules import rules_for
+from advisor.models.library import catalogue
+from tests.conformance.grid import Case
+
+SAME_REASON = (
+    (r"quantized V cache requires flash_attn", r"needs flash attention"),
+    (r"K cache type \w+ with block size \d+ does not divide", r"a K cache of type .* does not divide"),
+    (r"V cache type \w+ with block size \d+ does not divide", r"a V cache of type .* does not divide"),
+    (r"does not support different K .* and V .* cache types", r"keys and values in one cache, so their types cannot differ"),
+)
+"""The engine's reason for a refusal, and the formula's."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out, in bytes; tuples by device, the host last."""
+
+    case: str
+    refused: tuple[str, str] | None = None
+    """(the engine's reason, the formula's), "" for whoever did not refuse; None where both answered."""
+    weights: tuple[tuple[int, int], ...] = ()
+    """(engine, formula) by device; so are the others."""
+    kv_cache: tuple[tuple[int, int], ...] = ()
+    states: tuple[tuple[int, int], ...] = ()
+    compute: tuple[tuple[int, int], ...] = ()
+    output: tuple[int, int] = (0, 0)
+
+    @property
+    def exact(self) -> bool:
+        """True where weights, caches, states and the output buffer are equal to the byte."""
+        return all(e == f for e, f in (*self.weights, *self.kv_cache, *self.states, self.output))
+
+    @property
+    def same_refusal(self) -> bool:
+        """True where both refused, for the same reason."""
+        engine, formula = self.refused or ("", "")
+        return any(re.search(one, engine) and re.search(two, formula) for one, two in SAME_REASON)
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """The formula's total against the engine's, a share of it, by device."""
+        parts = zip(self.weights, self.kv_cache, self.states, self.compute, strict=True)
+        totals = [[sum(pair[side] for pair in device) for side in (0, 1)] for device in parts]
+        return tuple(formula / engine - 1 if engine else float(formula > 0) for engine, formula in totals)
+
+    def to_json(self) -> dict[str, object]:
+        """The fields, as JSON has them."""
+        return asdict(self)
+
+
+def compare(case: Case, pool: EnginePool) -> Comparison:
+    """Ask both. Raises EngineFailedError where the engine broke down."""
+    model = catalogue().find(case.model).quantized(case.quantization)
+    arrangement = arrange(model, None, case.settings, gpus=case.gpus)
+    # The engine is asked without weights, and plans differently from a load on several GPUs.
+    arrangement = replace(arrangement, layout=replace(arrangement.layout, dry_run=True, _compute={}))
+    try:
+        figures = pool.plan(question_for(arrangement))
+        refused = ""
+    except EngineRefusedError as error:
+        refused = str(error)
+    reason = _refusal(arrangement)
+    if refused or reason:
+        return Comparison(str(case), (refused, reason))
+    layout, placement = arrangement.layout, arrangement.placement
+    kv, state = layout.cache.by_device(placement)
+    ours = (layout.weights(placement), kv, state, layout.compute(placement))
+    theirs = (figures.weights, figures.kv_cache, figures.states, figures.compute)
+    weights, kv_cache, states, compute = (
+        tuple(zip(engine, map(int, formula), strict=True)) for engine, formula in zip(theirs, ours, strict=True)
+    )
+    return Comparison(str(case), None, weights, kv_cache, states, compute, (figures.output, layout.output_bytes))
+
+
+def _refusal(arrangement: Arrangement) -> str:
+    try:
+        check(arrangement.layout.settings, arrangement.layout.model.hyperparameters, rules_for())
+    except QuestionError as error:
+        return str(error)
+    return ""
