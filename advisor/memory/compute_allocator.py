@@ -5,8 +5,6 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from advisor.memory.compute_graph import IN_PLACE, Node, Size
 from advisor.memory.compute_schedule import Step
@@ -14,112 +12,100 @@ from advisor.memory.compute_schedule import Step
 _ENDLESS = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """`take` memory for a tensor or `free` it. Operations in place keep the tensor of what they overwrite."""
+Event = tuple[int, Size | None, str]
+"""Memory is taken for a tensor, or freed where the size is None: (number of the tensor, size, stage).
 
-    action: Literal["take", "free"]
-    tensor: int
-    size: Size
-    stage: str
-
-
-@dataclass(slots=True)
-class _State:
-    children: int = 0
-    views: int = 0
-    held: bool = False
-    tensor: int = -1
-    device: int = -1
+Operations in place keep the tensor of what they overwrite. Plain tuples: thousands are kept, and Python's collector passes over
+those.
+"""
 
 
 class _Lifetimes:
+    """Counts readers as ggml-alloc does. The counts are kept in the nodes, which are made for one layout only."""
+
     def __init__(self, devices: int) -> None:
         self.events: list[list[Event]] = [[] for _ in range(devices)]
-        self.states: dict[int, _State] = {}
         self.count = 0
-
-    def state(self, node: Node) -> _State:
-        found = self.states.get(id(node))
-        if found is None:
-            found = self.states[id(node)] = _State()
-        return found
 
     def take(self, node: Node, device: int) -> None:
         """ggml_gallocr_allocate_node."""
-        state = self.state(node)
-        if state.held or node.external or node.view_of is not None:
+        if node.held or node.resident or node.view_of is not None:
             return
-        state.held = True
+        node.held = True
         if node.op in IN_PLACE:
             for parent in node.sources:
-                if self._inherit(node, parent):
+                if _inherit(node, parent):
                     return
-        state.tensor, state.device = self.count, device
+        node.tensor, node.home = self.count, device
         self.count += 1
-        self.events[device].append(Event("take", state.tensor, node.size(), node.stage))
-
-    def _inherit(self, node: Node, parent: Node) -> bool:
-        """Work in place of `parent` where it is read no more. Never through a view: the engine does not count it as its own."""
-        theirs = self.state(parent)
-        if not theirs.held or parent.is_output or theirs.children != 1 or theirs.views or not node.same_layout(parent):
-            return False
-        theirs.held = False
-        state = self.state(node)
-        state.tensor, state.device = theirs.tensor, theirs.device
-        return True
+        self.events[device].append((node.tensor, node.size(), node.stage))
 
     def free(self, node: Node) -> None:
         """ggml_gallocr_free_node."""
         if node.is_output:
             return
-        state = self.state(node)
-        state.held = False
-        self.events[state.device].append(Event("free", state.tensor, node.size(), node.stage))
+        node.held = False
+        self.events[node.home].append((node.tensor, None, node.stage))
 
     def release(self, parent: Node) -> None:
         """One reader less of `parent`."""
-        state = self.state(parent)
-        state.children -= 1
-        if state.children or state.views:
+        parent.children -= 1
+        if parent.children or parent.views:
             return
-        if parent.view_of is not None:
-            root = self.state(parent.view_of)
-            root.views -= 1
-            if not root.views and not root.children and root.held:
-                self.free(parent.view_of)
-        elif state.held:
-            self.free(parent)
+        root = parent.view_of
+        if root is None:
+            if parent.held:
+                self.free(parent)
+            return
+        root.views -= 1
+        if not root.views and not root.children and root.held:
+            self.free(root)
+
+
+def _inherit(node: Node, parent: Node) -> bool:
+    """Work in place of `parent` where it is read no more. Never through a view: the engine does not count it as its own."""
+    if not parent.held or parent.is_output or parent.children != 1 or parent.views or not node.same_layout(parent):
+        return False
+    parent.held = False
+    node.tensor, node.home = parent.tensor, parent.home
+    return True
 
 
 def lifetimes(leaves: Iterable[Node], steps: Sequence[Step], devices: int) -> tuple[tuple[Event, ...], ...]:
     """What each device's allocator is asked for, in order (ggml_gallocr_alloc_graph_impl)."""
     run = _Lifetimes(devices)
+    take, release = run.take, run.release
     for leaf in leaves:
-        run.take(leaf, leaf.device)
-    for step in steps:
-        if step.dependency:
-            run.state(step.node).children += 1
+        take(leaf, leaf.device)
+    _count_readers(run, steps)
+    for node, dependency in steps:
+        if dependency:
+            take(node, node.device)
+            release(node)
             continue
-        if step.node.view_of is not None:
-            run.state(step.node.view_of).views += 1
-        if step.node.is_input:
-            run.take(step.node, step.node.device)
-        for source in step.node.sources:
-            run.state(source).children += 1
-            if source.is_input:
-                run.take(source, step.node.device)
-    for step in steps:
-        if step.dependency:
-            run.take(step.node, step.node.device)
-            run.release(step.node)
-            continue
-        for source in step.node.sources:
-            run.take(source, step.node.device)
-        run.take(step.node, step.node.device)
-        for source in step.node.sources:
-            run.release(source)
+        for source in node.sources:
+            if not source.held:
+                take(source, node.device)
+        take(node, node.device)
+        for source in node.sources:
+            release(source)
     return tuple(tuple(events) for events in run.events)
+
+
+def _count_readers(run: _Lifetimes, steps: Sequence[Step]) -> None:
+    """How often each node is read, and memory for the inputs, which comes first."""
+    for node, dependency in steps:
+        if dependency:
+            node.children += 1
+            continue
+        if node.view_of is not None:
+            node.view_of.views += 1
+        if node.is_input:
+            run.take(node, node.device)
+        for source in node.sources:
+            source.children += 1
+            if source.is_input:
+                run.take(source, node.device)
 
 
 def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tuple[int, str]:
@@ -129,11 +115,11 @@ def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tupl
     highest = 0
     decided = ""
     mask = alignment - 1
-    for event in events:
-        if event.action == "free":
-            _give_back(free, *held.pop(event.tensor))
+    for tensor, wanted, stage in events:
+        if wanted is None:
+            _give_back(free, *held.pop(tensor))
             continue
-        constant, per_cell, cache = event.size
+        constant, per_cell, cache = wanted
         size = (constant + per_cell * cells.get(cache, 0) + mask) & ~mask
         best, best_size = len(free) - 1, _ENDLESS
         for index in range(len(free) - 1):
@@ -142,13 +128,13 @@ def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tupl
                 best, best_size = index, room
         block = free[best]
         offset = block[0]
-        held[event.tensor] = (offset, size)
+        held[tensor] = (offset, size)
         block[0] += size
         block[1] -= size
         if not block[1]:
             del free[best]
         if offset + size > highest:
-            highest, decided = offset + size, event.stage
+            highest, decided = offset + size, stage
     return highest, decided
 
 

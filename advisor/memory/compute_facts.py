@@ -268,8 +268,9 @@ def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
     return Ends(
         vocabulary=output[0][-1] if hp.causal else 1,  # encoders have no output layer
         output_device=placement.output,
-        output_bytes=output[1],
-        embedding_bytes=embedding[1],
+        # Only what is copied between devices needs its size: GPUs take over products with host weights, never rows of a table.
+        output_bytes=output[1] if placement.gpus and placement.output == placement.host else 0,
+        embedding_bytes=0,
         norm_layer="output_norm.bias" in others or hp.architecture in LAYER_NORM,
         per_layer_bytes=(
             others.get("per_layer_token_embd.weight", ((), 0))[1],

@@ -21,7 +21,7 @@ IN_PLACE = frozenset(
 VIEW_OPS = frozenset({"view", "reshape", "permute", "transpose"})
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Node:
     """One tensor of the graph. `shape` is in ggml's order; a negative entry stands for a number of cache cells."""
 
@@ -42,6 +42,16 @@ class Node:
     is_output: bool = False
     stage: str = ""
     """What part of the model it belongs to, for people: "attention", "experts", "logits"."""
+    listed: bool = field(default=False, init=False)
+    """True once it has its place in the graph's order."""
+    children: int = field(default=0, init=False)
+    """While it is laid out (ggml-alloc.c, hash_node): readers to come, of it and of its views."""
+    views: int = field(default=0, init=False)
+    held: bool = field(default=False, init=False)
+    """True while it has memory of its own."""
+    tensor: int = field(default=-1, init=False)
+    """The memory it was given, and whose."""
+    home: int = field(default=-1, init=False)
 
     @property
     def external(self) -> bool:
@@ -62,7 +72,9 @@ class Node:
 
     def same_layout(self, other: "Node") -> bool:
         """ggml_are_same_layout: the same type, shape and strides."""
-        return self.kind == other.kind and self.contiguous and other.contiguous and _padded(self.shape) == _padded(other.shape)
+        if self.kind != other.kind or not (self.contiguous and other.contiguous):
+            return False
+        return self.shape == other.shape or _padded(self.shape) == _padded(other.shape)
 
 
 def _padded(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
@@ -75,7 +87,6 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.leaves: list[Node] = []
-        self._seen: set[int] = set()
         self.stage = "inputs"
         """Given to the nodes made from now on."""
 
@@ -98,12 +109,16 @@ class Graph:
         while stack:
             current, index = stack.pop()
             if index == 0:
-                if id(current) in self._seen:
+                if current.listed:
                     continue
-                self._seen.add(id(current))
-            if index < len(current.sources):
+                current.listed = True
+            sources = current.sources
+            # What is listed already would be passed over at once.
+            while index < len(sources) and sources[index].listed:
+                index += 1
+            if index < len(sources):
                 stack.append((current, index + 1))
-                stack.append((current.sources[index], 0))
+                stack.append((sources[index], 0))
             elif current.op == "none":
                 self.leaves.append(current)
             else:

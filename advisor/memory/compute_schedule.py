@@ -9,12 +9,8 @@ OFFLOAD_BATCH = 32
 """GPUs take operations on host weights over from this many rows on (ggml-cuda.cu, op_offload_min_batch_size)."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One node in the order of allocation. A `dependency` only keeps its source alive until here."""
-
-    node: Node
-    dependency: bool = False
+Step = tuple[Node, bool]
+"""One node in the order of allocation; True where it is a dependency, which only keeps the node alive until here."""
 
 
 def batch_rows(node: Node) -> int:
@@ -128,9 +124,9 @@ def split(graph: Graph, copies: int) -> tuple[list[Node], list[Step]]:
     steps: list[Step] = []
     for part in splitter.parts:
         for source, made in part.inputs:
-            steps.extend([Step(source, dependency=True), Step(made[0])])
+            steps += [(source, True), (made[0], False)]
             leaves.extend(made if copies > 1 else ())
-        steps.extend(Step(node) for node in part.nodes)
+        steps += [(node, False) for node in part.nodes]
     leaves.extend(leaf for leaf in graph.leaves if not leaf.external)
     return leaves, steps
 

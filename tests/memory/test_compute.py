@@ -205,11 +205,11 @@ def test_without_gpus_all_is_on_the_host() -> None:
 
 
 def taken(tensor: int, size: int) -> Event:
-    return Event("take", tensor, (size, 0, 0), f"tensor {tensor}")
+    return (tensor, (size, 0, 0), f"tensor {tensor}")
 
 
 def freed(tensor: int) -> Event:
-    return Event("free", tensor, (0, 0, 0), "")
+    return (tensor, None, "")
 
 
 def test_allocator_takes_the_best_fitting_hole() -> None:
@@ -220,5 +220,5 @@ def test_allocator_takes_the_best_fitting_hole() -> None:
 
 
 def test_allocator_aligns_and_counts_cells() -> None:
-    events = [Event("take", 0, (1, 3, -1), "mask"), taken(1, 1)]
+    events = [(0, (1, 3, -1), "mask"), taken(1, 1)]
     assert peak(events, {-1: 100}, 128) == (384 + 128, "tensor 1")
