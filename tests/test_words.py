@@ -1,0 +1,133 @@
+import pytest
+
+from advisor.advice.options import Option
+from advisor.advice.verdict import judge
+from advisor.estimate import estimate
+from advisor.models.library import catalogue
+from advisor.question import Question
+from advisor.words import (
+    curves_text,
+    in_short,
+    machine_line,
+    missing_bytes,
+    parameters,
+    result_row,
+    round_size,
+    shown_pools,
+    stack_text,
+    tightest,
+    tokens,
+    verdict_line,
+)
+
+LLAMA = {"model": "llama-3.1-8b", "quant": "Q4_K_M", "context": 8192}
+
+
+def answer(**fields):
+    return estimate(Question.parse(LLAMA | fields))
+
+
+def option(**fields):
+    found = answer(**fields)
+    model = catalogue().find(found.model.id)
+    return Option(model, found.model.quantization, found.model.file_bytes, found.plan, judge(found.plan, found.machine))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(8_030_261_248, "8B"), (596_049_920, "596M"), (1_543_714_304, "1.5B"), (671_026_419_200, "671B"), (9_600_000_000, "10B")],
+)
+def test_parameters(count, said):
+    assert parameters(count) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(8192, "8k"), (131072, "128k"), (1000, "1,000"), (512, "512"), (40960, "40k")])
+def test_tokens(count, said):
+    assert tokens(count) == said
+
+
+@pytest.mark.parametrize(("size", "said"), [(8 * 2**30, "8 GiB"), (int(23.5 * 2**30), "23.5 GiB"), (None, "unknown")])
+def test_round_size(size, said):
+    assert round_size(size) == said
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        ({"machine": "rtx-4090", "ram_gib": 64}, "NVIDIA GeForce RTX 4090, 24 GiB, 62.4 GiB system memory, 1008 GB/s"),
+        ({"machine": "rtx-4090", "gpus": 2}, "2x NVIDIA GeForce RTX 4090, 2 x 24 GiB, 1008 GB/s"),
+        ({"machine": "m4-max-40", "memory_gib": 128}, "Apple M4 Max 40-core GPU, 128 GiB unified memory, 546 GB/s"),
+        ({"memory_gib": 24, "bandwidth_gb_s": 1008}, "GPU with 24 GiB, 24 GiB, 1008 GB/s"),
+    ],
+)
+def test_a_machine_in_one_line(machine, said):
+    assert machine_line(answer(**machine).machine) == said
+
+
+def test_a_verdict_names_what_is_left_or_missing():
+    fits = answer(machine="rtx-4090", ram_gib=64)
+    assert verdict_line(fits.verdict, fits.plan).startswith("Fits, with 17.")
+    no = answer(machine="m2-8", memory_gib=8, model="llama-3.3-70b")
+    assert verdict_line(no.verdict, no.plan).startswith("Does not fit: ")
+    said = verdict_line(no.verdict, no.plan).removeprefix("Does not fit: ").removesuffix(" too little")
+    assert f"{said} too little" in no.verdict.reasons[0]
+    part = answer(machine="rtx-4090", ram_gib=64, model="llama-3.3-70b")
+    assert verdict_line(part.verdict, part.plan) == "Runs only in part on the GPU"
+
+
+def test_what_is_missing_is_what_the_first_reason_says():
+    """Where both the memory and the GPU's share of it are short, the memory decides."""
+    no = answer(machine="m2-8", memory_gib=8, model="gpt-oss-20b", quant="MXFP4", gpu_layers="all")
+    pool = no.plan.pools[0]
+    assert missing_bytes(no.plan) == pool.total_bytes + (pool.in_use_bytes or 0) - pool.capacity_bytes
+
+
+def test_nothing_is_missing_where_all_fits():
+    assert missing_bytes(answer(machine="rtx-4090").plan) == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"machine": "rtx-4090", "ram_gib": 64}, " GiB to spare"),
+        ({"machine": "rtx-4090", "ram_gib": 64, "model": "llama-3.3-70b"}, " of 81 layers on the GPU"),
+        ({"machine": "rtx-4090", "ram_gib": 64, "model": "mixtral-8x7b"}, " blocks in system memory"),
+        ({"machine": "m2-8", "memory_gib": 8, "model": "llama-3.3-70b"}, " GiB too little"),
+    ],
+)
+def test_a_row_says_why_in_a_few_words(fields, said):
+    assert in_short(option(**fields)).endswith(said)
+
+
+def test_the_bar_of_a_row_is_the_gpus_and_names_what_lies_beside():
+    row = result_row(option(machine="rtx-4090", ram_gib=64, model="llama-3.3-70b"), "model?x")
+    assert row["size_text"].endswith(" of 23.4 GiB")
+    assert row["beside"].endswith(" GiB of system memory")
+    assert row["href"] == "model?x"
+    assert sum(part["share"] for part in row["parts"]) < 1
+
+
+def test_the_bar_of_two_cards_is_both_together():
+    both = option(machine="rtx-4090", gpus=2)
+    assert [pool.id for pool in shown_pools(both.plan)] == ["gpu0", "gpu1"]
+    assert result_row(both, "")["size_text"].endswith(" of 46.8 GiB")
+
+
+def test_the_bar_is_of_the_memory_that_is_short_where_one_is():
+    short = option(machine="rtx-4090", ram_gib=16, model="deepseek-r1")
+    assert shown_pools(short.plan) == (tightest(short.plan),)
+    assert sum(part["share"] for part in result_row(short, "")["parts"]) == pytest.approx(1)
+
+
+def test_figures_have_words_for_those_who_cannot_see_them():
+    assert "Weights 4.3" in stack_text(answer(machine="rtx-4090").plan)
+
+
+def test_curves_in_words():
+    from advisor.estimate import curves_for
+
+    question = Question.parse(LLAMA | {"machine": "rtx-3060-12gb"})
+    found = answer(machine="rtx-3060-12gb")
+    said = curves_text(curves_for(question, found.model, found.machine))
+    assert "Q4_K_M: " in said
+    assert ", fits up to " in said
