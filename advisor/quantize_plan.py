@@ -8,7 +8,7 @@ from typing import Any
 from gguf.constants import GGMLQuantizationType
 
 from advisor.engine.quantize import CONVERTED, can_quantize, engine_quantize
-from advisor.errors import EngineRefusedError, MissingPartError
+from advisor.errors import EngineRefusedError, MissingPartError, QuestionError
 from advisor.estimate import SCHEMA, model_json
 from advisor.memory.plan import Grade
 from advisor.models.file_size import error_band, padded
@@ -84,18 +84,14 @@ def quantize_plan(text: str, quant: str = ALL) -> QuantizePlan:
     else:
         names = [parse_quantization(quant)]
         model = catalogue().find(model.id).quantized(names[0]) if model.predicted else model
-    groups = _groups(model)
-    grade: Grade = "engine"
+    groups, every = _groups(model), len(names) > 1
     try:
-        made = _by_engine(model, groups, [name for name in names if can_quantize(name)], every=len(names) > 1)
+        made = _by_engine(model, groups, [name for name in names if can_quantize(name)], every=every)
     except MissingPartError:
-        made, grade = {}, "formula"
-    if not any(can_quantize(name) for name in names):
-        grade = "formula"
-    elif made:
-        names = [name for name in names if name in made or not can_quantize(name)]
-    files = [_file(model, groups, name, made.get(name) or quantize_groups(groups, name)) for name in names]
-    files.sort(key=lambda file: -file.bits_per_weight)
+        made = {}
+    grade: Grade = "engine" if made else "formula"
+    made |= _by_formula(groups, [name for name in names if not (made and can_quantize(name))], every=every)
+    files = sorted((_file(model, groups, name, made[name]) for name in made), key=lambda file: -file.bits_per_weight)
     return QuantizePlan(model, tuple(files), grade)
 
 
@@ -129,6 +125,18 @@ def _by_engine(
             made |= ask([name])
         except EngineRefusedError:
             continue
+    return made
+
+
+def _by_formula(groups: TensorGroups, names: Sequence[str], *, every: bool) -> dict[str, tuple[Tensor, ...]]:
+    """As `_by_engine`, by rule."""
+    made = {}
+    for name in names:
+        try:
+            made[name] = quantize_groups(groups, name)
+        except QuestionError:
+            if not every:
+                raise
     return made
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from io import StringIO
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -12,9 +13,11 @@ from advisor.fit import Fit
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import DevicePlan
 from advisor.memory.settings import RunSettings
-from advisor.quantize_plan import QuantizePlan
 from advisor.units import format_size
 from advisor.words import component_sizes, machine_line, verdict_line
+
+if TYPE_CHECKING:
+    from advisor.quantize_plan import QuantizePlan
 
 WIDE = 110
 _MOST_OPTIONS = 40
@@ -51,7 +54,7 @@ def fit_text(result: Fit, width: int = WIDE, *, most: int = _MOST_OPTIONS) -> st
     return "\n".join(lines)
 
 
-def quantize_text(result: QuantizePlan, width: int = WIDE) -> str:
+def quantize_text(result: "QuantizePlan", width: int = WIDE) -> str:
     """A file a line, largest first."""
     table = _table("file", "size", "bits per weight", "importance matrix", "most tensors")
     for file in result.quantizations:

@@ -5,6 +5,7 @@ The first import of this module opens the engine's libraries. It may end the pro
 
 import ctypes
 import importlib.util
+import re
 import sys
 import types
 from collections import OrderedDict
@@ -21,6 +22,8 @@ from advisor.engine.virtual_gpus import VirtualGpu, VirtualGpus
 KEPT_MODELS = 2
 """Loaded models that stay for the next question; a header of DeepSeek R1 takes about 10 MiB."""
 _DEBUG, _ERROR = 1, 4
+_FUNCTIONS = re.compile(r"^(?:\w+: )+")
+"""The names of functions that messages begin with."""
 _EXPERTS = r"blk\.({})\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 """LLM_FFN_EXPS_REGEX with llm_ffn_block_regex, common/common.h:1198-1204; one pattern for all blocks, which is tried faster."""
 
@@ -209,7 +212,8 @@ class Engine:
         return [line.rstrip() for line in b"".join(self._heard).decode(errors="replace").split("\n")]
 
     def _refusal(self, otherwise: str) -> NoAnswerError:
-        reasons = [reason for error in self._errors if (reason := error.decode(errors="replace").strip())]
+        told = (_FUNCTIONS.sub("", error.decode(errors="replace")).strip() for error in self._errors)
+        reasons = [reason for reason in told if reason]
         return NoAnswerError(Failure("refused", reasons[0] if reasons else otherwise))
 
     def _hear(self, level: int, text: bytes, _: Any) -> None:
