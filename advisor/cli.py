@@ -3,13 +3,14 @@
 Exit codes: 0 answered, 2 the question is wrong, 3 a part is missing. An error is one line on stderr, never a traceback.
 """
 
+import gc
 import json
 import os
 import shutil
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn, Optional
+from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -28,12 +29,12 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Machine = Annotated[
-    Optional[str], typer.Option(help='A profile id such as "rtx-4090" or "m4-max-40", a profile file, or "detected".')
+    str | None, typer.Option(help='A profile id such as "rtx-4090" or "m4-max-40", a profile file, or "detected".')
 ]
-Gpus = Annotated[Optional[int], typer.Option(help="Number of equal GPUs.")]
-MemoryGib = Annotated[Optional[float], typer.Option(help="Unified memory, or memory of each GPU, in GiB.")]
-RamGib = Annotated[Optional[float], typer.Option(help="System memory in GiB.")]
-BandwidthGbS = Annotated[Optional[float], typer.Option(help="Memory bandwidth in GB/s.")]
+Gpus = Annotated[int | None, typer.Option(help="Number of equal GPUs.")]
+MemoryGib = Annotated[float | None, typer.Option(help="Unified memory, or memory of each GPU, in GiB.")]
+RamGib = Annotated[float | None, typer.Option(help="System memory in GiB.")]
+BandwidthGbS = Annotated[float | None, typer.Option(help="Memory bandwidth in GB/s.")]
 Unified = Annotated[bool, typer.Option("--unified", help="GPU and CPU share one memory.")]
 
 
@@ -52,39 +53,37 @@ def detect(as_json: Json = False) -> None:
 
 
 @app.command()
-def estimate(  # noqa: PLR0913 - one parameter an option of the public interface
-    model: Annotated[Optional[str], typer.Argument(help="A catalogue id or a .gguf file.")] = None,
-    quant: Annotated[Optional[str], typer.Option(help="Quantization, such as Q4_K_M.")] = None,
+def estimate(
+    model: Annotated[str | None, typer.Argument(help="A catalogue id or a .gguf file.")] = None,
+    quant: Annotated[str | None, typer.Option(help="Quantization, such as Q4_K_M.")] = None,
     machine: Machine = None,
-    runtime: Annotated[Optional[str], typer.Option(help="The program that will run it.")] = None,
-    context: Annotated[Optional[int], typer.Option(help="Tokens of context.")] = None,
-    slots: Annotated[Optional[int], typer.Option(help="Sequences served at once.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="The program that will run it.")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens of context.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Sequences served at once.")] = None,
     unified_kv: Annotated[
-        Optional[bool], typer.Option("--unified-kv/--split-kv", help="One cache for all slots, or one a slot.")
+        bool | None, typer.Option("--unified-kv/--split-kv", help="One cache for all slots, or one a slot.")
     ] = None,
-    batch: Annotated[Optional[int], typer.Option(help="Logical batch, in tokens.")] = None,
-    ubatch: Annotated[Optional[int], typer.Option(help="Physical batch, in tokens.")] = None,
-    type_k: Annotated[Optional[str], typer.Option(help="Type of cached keys: f16, q8_0, q4_0 ...")] = None,
-    type_v: Annotated[Optional[str], typer.Option(help="Type of cached values.")] = None,
-    flash_attention: Annotated[Optional[str], typer.Option(help="on, off or auto.")] = None,
-    swa_full: Annotated[
-        Optional[bool], typer.Option("--swa-full/--no-swa-full", help="Full-size sliding-window cache.")
-    ] = None,
-    gpu_layers: Annotated[Optional[str], typer.Option(help="Layers on the GPU: a number, all or auto.")] = None,
-    cpu_moe_layers: Annotated[Optional[int], typer.Option(help="Experts of the first N layers stay in system memory.")] = None,
-    tensor_split: Annotated[Optional[str], typer.Option(help="Shares of the GPUs, such as 3,1.")] = None,
-    logits: Annotated[Optional[str], typer.Option(help="Rows that logits are reserved for: ubatch or slots.")] = None,
-    depth: Annotated[Optional[int], typer.Option(help="Tokens already in the context.")] = None,
-    mmproj: Annotated[Optional[str], typer.Option(help="Vision projector file, or auto.")] = None,
-    draft: Annotated[Optional[str], typer.Option(help="Draft model for speculative decoding.")] = None,
-    build: Annotated[Optional[str], typer.Option(help="Engine build (b6060) or date whose rules apply.")] = None,
-    grade: Annotated[Optional[str], typer.Option(help="formula or engine.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Logical batch, in tokens.")] = None,
+    ubatch: Annotated[int | None, typer.Option(help="Physical batch, in tokens.")] = None,
+    type_k: Annotated[str | None, typer.Option(help="Type of cached keys: f16, q8_0, q4_0 ...")] = None,
+    type_v: Annotated[str | None, typer.Option(help="Type of cached values.")] = None,
+    flash_attention: Annotated[str | None, typer.Option(help="on, off or auto.")] = None,
+    swa_full: Annotated[bool | None, typer.Option("--swa-full/--no-swa-full", help="Full-size sliding-window cache.")] = None,
+    gpu_layers: Annotated[str | None, typer.Option(help="Layers on the GPU: a number, all or auto.")] = None,
+    cpu_moe_layers: Annotated[int | None, typer.Option(help="Experts of the first N layers stay in system memory.")] = None,
+    tensor_split: Annotated[str | None, typer.Option(help="Shares of the GPUs, such as 3,1.")] = None,
+    logits: Annotated[str | None, typer.Option(help="Rows that logits are reserved for: ubatch or slots.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Tokens already in the context.")] = None,
+    mmproj: Annotated[str | None, typer.Option(help="Vision projector file, or auto.")] = None,
+    draft: Annotated[str | None, typer.Option(help="Draft model for speculative decoding.")] = None,
+    build: Annotated[str | None, typer.Option(help="Engine build (b6060) or date whose rules apply.")] = None,
+    grade: Annotated[str | None, typer.Option(help="formula or engine.")] = None,
     gpus: Gpus = None,
     memory_gib: MemoryGib = None,
     ram_gib: RamGib = None,
     bandwidth_gb_s: BandwidthGbS = None,
     unified: Unified = False,
-    requests: Annotated[Optional[str], typer.Option(help="A file of JSON questions, one a line; - reads stdin.")] = None,
+    requests: Annotated[str | None, typer.Option(help="A file of JSON questions, one a line; - reads stdin.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a model needs, on each device, and whether that fits."""
@@ -108,12 +107,30 @@ def estimate(  # noqa: PLR0913 - one parameter an option of the public interface
     _print(estimate_text(result, _width()))
 
 
+@app.command(name="quantize-plan")
+def quantize_plan(
+    model: Annotated[str, typer.Argument(help="A catalogue id or a .gguf file.")],
+    quant: Annotated[str, typer.Option(help="One quantization, such as Q4_K_M, or all.")] = "all",
+    as_json: Json = False,
+) -> None:
+    """List what a model would weigh in each quantization."""
+    from advisor.quantize_plan import quantize_plan as answer
+
+    result = answer(model, quant)
+    if as_json:
+        _print_json(result.to_json())
+        return
+    from advisor.text import quantize_text
+
+    _print(quantize_text(result, _width()))
+
+
 @app.command()
 def fit(
     machine: Machine = None,
-    context: Annotated[Optional[int], typer.Option(help="Tokens of context that every model gets.")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens of context that every model gets.")] = None,
     purpose: Annotated[str, typer.Option(help="chat, code, reasoning, documents or agents.")] = "chat",
-    min_tps: Annotated[Optional[float], typer.Option(help="Least tokens per second; needs a speed forecast.")] = None,
+    min_tps: Annotated[float | None, typer.Option(help="Least tokens per second; needs a speed forecast.")] = None,
     gpus: Gpus = None,
     memory_gib: MemoryGib = None,
     ram_gib: RamGib = None,
@@ -139,7 +156,7 @@ def fit(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        Optional[int], typer.Option(help="Port to listen on; without it 8501 or the next free one.", min=1, max=65535)
+        int | None, typer.Option(help="Port to listen on; without it 8501 or the next free one.", min=1, max=65535)
     ] = None,
     hosted: Annotated[
         bool, typer.Option("--hosted", help="For visitors from elsewhere, behind a proxy that checks the Host header.")
@@ -208,6 +225,8 @@ def _print(text: str) -> None:
 
 def main() -> None:
     """Run the command; every error becomes one line and an exit code."""
+    # Plans are made of very many small objects without cycles; looking for cycles as often as usual takes half of the time.
+    gc.set_threshold(100_000, 50, 1000)
     if isinstance(sys.stdout, TextIOWrapper):  # names from files may hold what a terminal's encoding has no letters for
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -223,7 +242,7 @@ def main() -> None:
             _fail(_usage_message(error), 2)
     except HeadroomError as error:
         _fail(_as_option(error), error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last chance to say it in a line
+    except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
         said = f"{type(error).__name__}: {error}"[:200]

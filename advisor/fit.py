@@ -25,6 +25,7 @@ class Fit:
     assumptions: tuple[str, ...]
     complete: bool = True
     """False where models that do not fit whole have not been laid out in part."""
+    question: FitQuestion = FitQuestion()
 
     @property
     def headline(self) -> str:
@@ -36,6 +37,8 @@ class Fit:
         return {
             "schema": SCHEMA,
             "machine": {"id": self.machine.id, "name": self.machine.name},
+            "context": self.question.context,
+            "purpose": self.question.purpose,
             "options": [_option_json(option) for option in self.options],
             "assumptions": list(self.assumptions),
         }
@@ -68,7 +71,16 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     options = [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
     if in_part:
         options = [best_in_part(option, machine, settings_for) for option in options]
-    return Fit(machine, ranked(options), assumptions, complete=in_part or not machine.gpus)
+    said = (*assumptions, *_about_purpose(question))
+    return Fit(machine, ranked(options), said, complete=in_part or not machine.gpus, question=question)
+
+
+def _about_purpose(question: FitQuestion) -> tuple[str, ...]:
+    if question.purpose == "chat":
+        return ()
+    return (
+        f'The purpose "{question.purpose}" does not change the order yet: models are not scored by purpose in this version.',
+    )
 
 
 def _option_json(option: Option) -> dict[str, Any]:
