@@ -96,7 +96,7 @@ def test_deepseek_r1_on_eight_gpus(pool: EnginePool) -> None:
 
 
 def test_deepseek_r1_on_a_processor_does_not_depend_on_it(pool: EnginePool) -> None:
-    # With weights repacked for this CPU the engine aborts on some (GGML_ASSERT(*cur_backend_id != -1)), on others it plans more.
+    # With weights repacked for this CPU the engine aborts on some (GGML_ASSERT(*cur_backend_id != -1)), others plan more.
     found = plan(pool, model("deepseek-r1-671b"), {**LIBRARY, "context": 8192, "gpu_layers": 0})
     assert printed(found) == [(385750.62, 549.0, 416.01)]
 
