@@ -125,24 +125,6 @@ def quantize_plan(
     _print(quantize_text(result, _width()))
 
 
-@app.command(name="quantize-plan")
-def quantize_plan(
-    model: Annotated[str, typer.Argument(help="A catalogue id or a .gguf file.")],
-    quant: Annotated[str, typer.Option(help="One quantization, such as Q4_K_M, or all.")] = "all",
-    as_json: Json = False,
-) -> None:
-    """List what a model would weigh in each quantization."""
-    from advisor.quantize_plan import quantize_plan as answer
-
-    result = answer(model, quant)
-    if as_json:
-        _print_json(result.to_json())
-        return
-    from advisor.text import quantize_text
-
-    _print(quantize_text(result, _width()))
-
-
 @app.command()
 def fit(
     machine: Machine = None,
