@@ -5,6 +5,7 @@ import streamlit as st
 from advisor import __version__
 from advisor.engine.status import engine_status
 from advisor.ui.inert import inert
+from advisor.ui.state import address_bar
 
 
 def footer() -> None:
@@ -16,3 +17,4 @@ def footer() -> None:
         f"Headroom {__version__}. Everything is computed here. Nothing is sent anywhere unless you ask for it. "
         f"{inert(status.sentence)}{inert(how)}"
     )
+    address_bar()

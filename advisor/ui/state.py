@@ -11,6 +11,7 @@ import streamlit as st
 
 from advisor.errors import QuestionError
 from advisor.question import Asked, MachineAsked
+from advisor.ui.component_files import component_files
 
 T = TypeVar("T", bound=MachineAsked)
 
@@ -18,6 +19,9 @@ _HERE = "headroom:page"
 _MACHINE = "headroom:machine"
 _SEEDED = "headroom:seeded"
 _LEFT = "headroom:left"
+_BAR = "headroom:bar"
+
+_address = st.components.v2.component("headroom_address", **component_files("address"))
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,19 @@ def publish(page: str, question: MachineAsked) -> None:
     st.session_state[_kept(page)] = question
     st.session_state[_MACHINE] = question
     fields = question.query_fields()
-    if st.query_params.to_dict() != fields:
+    query = st.query_params.to_dict()
+    # A page opened by the navigation has no query yet: `address_bar` writes it without a new entry in the browser's history.
+    st.session_state[_BAR] = {"query": question.to_query(), "arrived": not query}
+    if query and query != fields:
         st.query_params.from_dict(fields)
     st.session_state[_written(page)] = fields
     st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
+
+
+def address_bar() -> None:
+    """Let the browser's address hold the question of a page that was opened without one; to be drawn once, at the end."""
+    if bar := st.session_state.get(_BAR):
+        _address(key="address_bar", data=bar)
 
 
 def address_of(question: Asked, *, here: bool) -> None:

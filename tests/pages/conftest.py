@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import streamlit as st
@@ -83,9 +84,11 @@ class App:
 
     @property
     def address(self) -> dict[str, str]:
-        """The query of the address as the page has written it."""
-        query = self.at.query_params
-        return {name: value[-1] if isinstance(value, list) else value for name, value in query.items()}
+        """The query of the address: what the page has written, or lets the browser write where there was none."""
+        query = {name: value[-1] if isinstance(value, list) else value for name, value in self.at.query_params.items()}
+        given = dict(parse_qsl(self.component("arrived")["query"]))
+        assert query in ({}, given)
+        return given
 
     def component(self, marker: str) -> dict:
         """The data of the browser component whose data has `marker`."""
