@@ -142,7 +142,7 @@ def kv_cache_bytes(hp: Hyperparameters, tokens: int, *, bits: int | None = None,
     `bits` is `--kv-bits`: a quantized cache holds those and a scale and a bias for each 64 elements (models/cache.py,
     QuantizedKVCache). Raises QuestionError where a sliding-window block could not be quantized.
     """
-    if bits is not None and any(hp.attention[il] is Attention.SLIDING and hp.caches_kv[il] for il in range(hp.layer_count)):
+    if bits is not None and any(rotates(hp, il) for il in range(hp.layer_count)):
         raise QuestionError(
             "mlx_lm cannot quantize the cache of a model with sliding-window blocks (RotatingKVCache); leave the cache at bf16",
             field="type_k",
@@ -151,11 +151,17 @@ def kv_cache_bytes(hp: Hyperparameters, tokens: int, *, bits: int | None = None,
     return sum(block_cache_bytes(hp, il, cells(hp, il, tokens), bits=bits, float_bytes=float_bytes) for il in blocks)
 
 
+def rotates(hp: Hyperparameters, il: int) -> bool:
+    """True where block `il` keeps a RotatingKVCache of its window."""
+    sliding = hp.attention[il] is Attention.SLIDING and hp.caches_kv[il]
+    return sliding and hp.sliding_window > 0 and mlx_model(hp).rotates
+
+
 def cells(hp: Hyperparameters, il: int, tokens: int) -> int:
     """Cells that the cache of block `il` has at `tokens`. Chunked blocks (Llama 4) trim to their chunk before each step
     (models/cache.py, ChunkedKVCache.maybe_trim_front)."""
     kind = hp.attention[il]
-    if kind is Attention.SLIDING and hp.sliding_window:
+    if rotates(hp, il):
         return rotating_cells(tokens, hp.sliding_window)
     if kind is Attention.CHUNKED and hp.sliding_window:
         return min(full_cells(tokens), hp.sliding_window + CACHE_STEP)

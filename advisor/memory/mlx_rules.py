@@ -33,11 +33,14 @@ class MlxModel:
     """Tensors whose module's name holds "down_proj"."""
     v_inside: tuple[str, ...] = ()
     """Tensors whose module's name holds "v_proj", "v_a_proj" or "v_b_proj" beside attn_v."""
+    rotates: bool = True
+    """False where sliding-window blocks keep a whole cache: the module makes no RotatingKVCache."""
     fused_attention: bool = True
-    """False where attention scores are always an array of their own (latent attention passes its rotary part as a mask)."""
+    """False where attention scores are always an array of their own (latent attention passes its rotary part as a mask,
+    Gemma 2 caps them)."""
 
 
-_PHI = MlxModel("phi3", v_inside=("attn_qkv",))
+_PHI = MlxModel("phi3", v_inside=("attn_qkv",), rotates=False)
 _LATENT = MlxModel(
     "deepseek_v3", router="plain", float32=("exp_probs_b",), v_inside=("attn_kv_a_mqa", "attn_kv_b"), fused_attention=False
 )
@@ -63,7 +66,7 @@ MLX_MODELS: dict[str, MlxModel] = {
     "exaone4": MlxModel("exaone4"),
     "falcon-h1": MlxModel("falcon_h1"),
     "gemma": MlxModel("gemma"),
-    "gemma2": MlxModel("gemma2", fused_attention=False),
+    "gemma2": MlxModel("gemma2", rotates=False, fused_attention=False),
     "gemma3": MlxModel("gemma3"),
     "gemma3n": MlxModel("gemma3n"),
     "gemma4": MlxModel("gemma4", router="8bit"),
@@ -93,7 +96,7 @@ MLX_MODELS: dict[str, MlxModel] = {
     "olmoe": MlxModel("olmoe"),
     "phi2": MlxModel("phi", mixed=False),
     "phi3": _PHI,
-    "phimoe": MlxModel("phimoe"),
+    "phimoe": MlxModel("phimoe", rotates=False),
     "qwen2": MlxModel("qwen2"),
     "qwen2moe": MlxModel("qwen2_moe"),
     "qwen2vl": MlxModel("qwen2_vl"),
@@ -107,7 +110,7 @@ MLX_MODELS: dict[str, MlxModel] = {
     "seed_oss": MlxModel("seed_oss"),
     "smollm3": MlxModel("smollm3"),
     "stablelm": MlxModel("stablelm"),
-    "starcoder2": MlxModel("starcoder2", mixed=False),
+    "starcoder2": MlxModel("starcoder2", mixed=False, rotates=False),
 }
 """By GGUF architecture; one that is not here has no module in mlx_lm."""
 
