@@ -20,6 +20,7 @@ from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
 from advisor.memory.compute_model import build
 from advisor.memory.compute_schedule import assign_devices, split
 from advisor.memory.placement import Placement
+from advisor.memory.presets import is_quantized
 from advisor.memory.rules import EngineRules
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
@@ -66,7 +67,8 @@ def compute_buffers(
         dequantized=backend in ("cuda", "rocm"),
         dry_run=dry_run,
     )
-    if settings.flash_attention == "auto" and not flash_attention_stays(facts):
+    tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
+    if tried and not flash_attention_stays(facts):
         facts = replace(facts, shape=replace(facts.shape, flash=False))
     cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
     plan = _events(facts)

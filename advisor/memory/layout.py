@@ -80,4 +80,6 @@ class Layout:
 
     def shared_pages(self, placement: Placement) -> int:
         """Bytes of the file that the host and a GPU of a unified memory have both mapped: a tied embedding."""
+        if placement.output == placement.host:
+            return 0
         return tied_copy_bytes(self.model.weight_table, placement, self.model.hyperparameters)

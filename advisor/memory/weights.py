@@ -24,6 +24,12 @@ WITHOUT_OUTPUT = frozenset(
 TENSOR_DUPLICATED in their file of src/models/): encoders, and BitNet, which multiplies by the embedding where it lies."""
 
 
+OUTPUT_FIRST = frozenset({"gemma3n", "gemma4"})
+"""Architectures that make the output matrix before the token embedding (src/models/gemma3n.cpp:28-34, gemma4.cpp:50-56): where
+both lie on the host, the loader finds none to share yet and makes a tied embedding twice. A mapped file has it in memory once;
+it counts as the engine counts it."""
+
+
 def loaded_blocks(hp: Hyperparameters, *, nextn: bool = False) -> NDArray[np.bool_]:
     """Which blocks of the file are loaded: blocks for multi-token prediction only where drafting with them is asked for.
 
@@ -42,7 +48,7 @@ def weights_by_device(
     """Bytes of weights on each device, the host last.
 
     The input layer is always the host's (src/llama-model.cpp:1603-1605). A tied embedding is on the output layer's GPU a second
-    time (src/llama-model-loader.cpp, TENSOR_DUPLICATED); on the host both are the same pages of the mapped file. The host's
+    time (src/llama-model-loader.cpp, TENSOR_DUPLICATED); on the host both are one tensor but for `OUTPUT_FIRST`. The host's
     figure is what its tensors take, not the range of the file between the first and the last of them, which load logs print as
     CPU_Mapped.
     """
@@ -63,6 +69,7 @@ def weights_by_device(
 
 
 def tied_copy_bytes(table: WeightTable, placement: Placement, hp: Hyperparameters) -> int:
-    """Bytes of the token embedding's second copy on the output layer's GPU; 0 where there is none."""
-    tied = table.output_bytes is None and placement.output != placement.host and hp.architecture not in WITHOUT_OUTPUT
+    """Bytes of the token embedding's second copy on the output layer's device; 0 where there is none."""
+    second = placement.output != placement.host or hp.architecture in OUTPUT_FIRST
+    tied = table.output_bytes is None and second and hp.architecture not in WITHOUT_OUTPUT
     return table.token_embedding_bytes if tied else 0

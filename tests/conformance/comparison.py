@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from advisor.engine.layout import question_for
 from advisor.engine.pool import EnginePool
 from advisor.errors import EngineRefusedError, QuestionError
+from advisor.memory.compute import ALIGNMENT
 from advisor.memory.planner import Arrangement, arrange
 from advisor.memory.presets import check
 from advisor.memory.rules import rules_for
@@ -34,11 +35,14 @@ class Comparison:
     states: tuple[tuple[int, int], ...] = ()
     compute: tuple[tuple[int, int], ...] = ()
     output: tuple[int, int] = (0, 0)
+    padding: int = 0
+    """Most that aligning the weights can add."""
 
     @property
     def exact(self) -> bool:
-        """True where weights, caches, states and the output buffer are equal to the byte."""
-        return all(e == f for e, f in (*self.weights, *self.kv_cache, *self.states, self.output))
+        """True where caches, states and the output buffer are equal to the byte, and weights but for what alignment adds."""
+        pads = all(0 <= engine - formula <= self.padding for engine, formula in self.weights)
+        return pads and all(engine == formula for engine, formula in (*self.kv_cache, *self.states, self.output))
 
     @property
     def same_refusal(self) -> bool:
@@ -61,7 +65,7 @@ class Comparison:
 def compare(case: Case, pool: EnginePool) -> Comparison:
     """Ask both. Raises EngineFailedError where the engine broke down."""
     model = catalogue().find(case.model).quantized(case.quantization)
-    arrangement = arrange(model, None, case.settings, gpus=case.gpus)
+    arrangement = arrange(model, case.machine, case.settings, gpus=case.gpus)
     # The engine is asked without weights, and plans differently from a load on several GPUs.
     arrangement = replace(arrangement, layout=replace(arrangement.layout, dry_run=True, _compute={}))
     try:
@@ -79,7 +83,8 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
     weights, kv_cache, states, compute = (
         tuple(zip(engine, map(int, formula), strict=True)) for engine, formula in zip(theirs, ours, strict=True)
     )
-    return Comparison(str(case), None, weights, kv_cache, states, compute, (figures.output, layout.output_bytes))
+    padding = ALIGNMENT * len(model.tensors)
+    return Comparison(str(case), None, weights, kv_cache, states, compute, (figures.output, layout.output_bytes), padding)
 
 
 def _refusal(arrangement: Arrangement) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, cast
 
+from advisor.machines.adjust import adjust
+from advisor.machines.profile import MachineProfile
 from advisor.memory.presets import effective_context
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import CacheType, RunSettings
@@ -24,6 +26,7 @@ AXES: dict[str, tuple[Any, ...]] = {
     "ubatch": (512, 2048),
     "offload": ("none", "half", "all"),
     "gpus": (1, 2, 0),
+    "backend": ("", "cuda"),
     "logits": ("slots", "ubatch"),
     "experts": ("gpu", "host", "half"),
 }
@@ -37,7 +40,16 @@ class Case:
     model: str
     quantization: str
     gpus: int
+    backend: str
+    """The GPUs' backend, or "" for GPUs of no machine."""
     settings: RunSettings
+
+    @property
+    def machine(self) -> MachineProfile | None:
+        """A machine with these GPUs, large enough for anything."""
+        if not (self.backend and self.gpus):
+            return None
+        return adjust(None, gpus=self.gpus, memory_gib=4096, ram_gib=8192)[0]
 
     def __str__(self) -> str:
         chosen = self.settings
@@ -45,7 +57,7 @@ class Case:
         slots = f"{chosen.slots}{'u' if chosen.unified_kv else 's'}"
         return (
             f"{self.model} {self.quantization} c{chosen.context} {chosen.type_k}/{chosen.type_v}{flash} slots {slots}"
-            f" ub{chosen.ubatch} layers {chosen.gpu_layers} of {self.gpus} gpus moe {chosen.cpu_moe_layers} {chosen.logits}"
+            f" ub{chosen.ubatch} layers {chosen.gpu_layers} of {self.gpus} {self.backend or 'GPU'} moe {chosen.cpu_moe_layers} {chosen.logits}"
         )
 
 
@@ -126,4 +138,4 @@ def _case(model: CatalogueModel, row: Mapping[str, Any]) -> Case:
         logits=row["logits"],
         depth=0,
     )
-    return Case(model.id, row["quantization"], row["gpus"], settings)
+    return Case(model.id, row["quantization"], row["gpus"], row["backend"] if row["gpus"] else "", settings)
