@@ -5,6 +5,7 @@ from dataclasses import replace
 from gguf.constants import GGMLQuantizationType
 
 from advisor.engine.backend_rules import RULES
+from advisor.engine.log_lines import agrees
 from advisor.engine.planning_files import PLANNING_FILES
 from advisor.engine.pool import EnginePool, engine_pool
 from advisor.engine.questions import PlanFigures, PlanQuestion
@@ -48,7 +49,7 @@ def engine_plan(
     placement = arrangement.placement
     if figures.layers != (*placement.blocks, placement.output):
         raise EngineFailedError("the engine put layers on other devices than it was asked to; ask for --grade formula")
-    plan = assemble(arrangement, _components(figures), "engine")
+    plan = assemble(arrangement, components(figures, arrangement), "engine")
     return replace(plan, assumptions=plan.assumptions + _assumptions(arrangement, question, figures))
 
 
@@ -94,8 +95,21 @@ def question_for(arrangement: Arrangement) -> PlanQuestion:
     )
 
 
-def _components(figures: PlanFigures) -> Components:
-    return Components(figures.weights, figures.kv_cache, figures.states, figures.compute, figures.output)
+def components(figures: PlanFigures, arrangement: Arrangement) -> Components:
+    """The engine's figures. Where only its log could be read, weights are counted from the tensor table by the engine's own
+    assignment of layers, and caches likewise, which must come to the sum that the engine printed.
+
+    Raises EngineFailedError where they do not.
+    """
+    layout, placement = arrangement.layout, arrangement.placement
+    weights, kv_cache = figures.weights, figures.kv_cache
+    if weights is None:
+        weights = tuple(int(size) for size in layout.weights(placement))
+    if kv_cache is None:
+        kv_cache = tuple(int(size) for size in layout.cache.by_device(placement)[0])
+        if not agrees(sum(kv_cache), figures.caches_mib, lines=max(figures.cached_layers, 1)):
+            raise EngineFailedError("the engine printed another size of its caches than was counted; ask for --grade formula")
+    return Components(weights, kv_cache, figures.states, figures.compute, figures.output)
 
 
 def _assumptions(arrangement: Arrangement, question: PlanQuestion, figures: PlanFigures) -> tuple[str, ...]:

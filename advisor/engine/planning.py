@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.engine.ggml_structs import Address, Library, Pointer, TensorOverride
-from advisor.engine.log_lines import PlanLog, QuantizeLog, agrees
+from advisor.engine.log_lines import MIB, PlanLog, QuantizeLog, agrees
 from advisor.engine.questions import Failure, PlanFigures, PlanQuestion, QuantizeFigures, QuantizeQuestion
 from advisor.engine.virtual_gpus import VirtualGpu, VirtualGpus
 
@@ -66,7 +66,8 @@ class Engine:
             try:
                 for line in self._lines():
                     log.read(line)
-                held = self._breakdown(context, gpus)
+                by_log = question.by_log or self.library.memory_breakdown is None
+                held = None if by_log else self._breakdown(context, gpus)
             finally:
                 self._llama.llama_free(context)
         return self._figures(question, gpus, held, log)
@@ -118,8 +119,6 @@ class Engine:
 
     def _breakdown(self, context: Address, gpus: tuple[VirtualGpu, ...]) -> list[tuple[int, int, int]]:
         """(weights, caches and states, compute) by device, the host last."""
-        if self.library.memory_breakdown is None:
-            raise NoAnswerError(Failure("unread", "the engine's breakdown of memory can be read on Linux with x86-64 only"))
         held = dict(walk_breakdown(self.library, context))
         by_device = [held.pop(gpu.buffer_type, (0, 0, 0)) for gpu in gpus]
         by_device.append(held.pop(self.library.cpu_buffer_type, (0, 0, 0)))
@@ -128,20 +127,32 @@ class Engine:
         return by_device
 
     def _figures(
-        self, question: PlanQuestion, gpus: tuple[VirtualGpu, ...], held: list[tuple[int, int, int]], log: PlanLog
+        self,
+        question: PlanQuestion,
+        gpus: tuple[VirtualGpu, ...],
+        held: list[tuple[int, int, int]] | None,
+        log: PlanLog,
     ) -> PlanFigures:
         buffers = [*(gpu.buffer_type for gpu in gpus), self.library.cpu_buffer_type]
-        # The output buffer is the first that a context allocates; whatever else it really allocates are states.
-        output, later = self._output_allocated, self.gpus.allocated[:]
-        states = [sum(size for kind, size in later if kind == buffer) for buffer in buffers]
-        states[-1] -= output
-        caches = [context - state for (_, context, _), state in zip(held, states, strict=True)]
-        compute = [buffer for _, _, buffer in held]
-        self._check(log, output, sum(caches), sum(states), sum(compute))
         names = {name: index for index, name in enumerate(self.gpus.names(question.backend, len(gpus)))}
+        # The output buffer is the first that a context allocates; whatever else it really allocates are states.
+        output = self._output_allocated
+        states = [sum(size for kind, size in self.gpus.allocated if kind == buffer) for buffer in buffers]
+        states[-1] -= output
+        caches = compute = None
+        if held is not None:
+            caches = [context - state for (_, context, _), state in zip(held, states, strict=True)]
+            compute = [buffer for _, _, buffer in held]
+        check_figures(log, output=output, caches=caches, states=states, compute=compute)
+        if compute is None:
+            compute = [0] * len(buffers)
+            for name, size in log.compute.items():
+                compute[names.get(name, len(gpus))] += round(size * MIB)
         return PlanFigures(
-            weights=tuple(weights for weights, _, _ in held),
-            kv_cache=tuple(caches),
+            weights=None if held is None else tuple(weights for weights, _, _ in held),
+            kv_cache=None if caches is None else tuple(caches),
+            caches_mib=round(sum(size for size, _ in log.caches), 2),
+            cached_layers=sum(layers for _, layers in log.caches),
             states=tuple(states),
             compute=tuple(compute),
             output=output,
@@ -149,23 +160,6 @@ class Engine:
             flash_attention=log.flash_attention,
             copies=log.copies or 1,
         )
-
-    def _check(self, log: PlanLog, output: int, caches: int, states: int, compute: int) -> None:
-        """The exact figures are those that the engine printed. Raises NoAnswerError if not, or if a line is unknown."""
-        if log.unread:
-            raise NoAnswerError(Failure("unread", f'the engine printed a line that is not known: "{log.unread[0]}"'))
-        told = (
-            ("output buffer", output, [] if log.output is None else [(log.output, 0)]),
-            ("caches", caches, log.caches),
-            ("states", states, log.states),
-            ("compute buffers", compute, [(size, 0) for size in log.compute.values()]),
-        )
-        for what, exact, lines in told:
-            printed = sum(size for size, _ in lines)
-            # A layer has a K and a V tensor, or an R, an S and a P.
-            if not agrees(exact, printed, lines=len(lines), tensors=3 * sum(layers for _, layers in lines)):
-                reason = f"the engine's {what} take {exact} bytes by its breakdown and {printed:.2f} MiB by its log"
-                raise NoAnswerError(Failure("unread", reason))
 
     # --- quantizing ---------------------------------------------------------------------------------
 
@@ -224,6 +218,26 @@ class Engine:
             self._errors.append(text)
         if b"output buffer size" in text:
             self._output_allocated = sum(size for _, size in self.gpus.allocated)
+
+
+def check_figures(log: PlanLog, *, output: int, caches: list[int] | None, states: list[int], compute: list[int] | None) -> None:
+    """The exact figures are those that the engine printed. Raises NoAnswerError if not, or if a line is unknown."""
+    if log.unread:
+        raise NoAnswerError(Failure("unread", f'the engine printed a line that is not known: "{log.unread[0]}"'))
+    told = (
+        ("output buffer", [output], [] if log.output is None else [(log.output, 0)]),
+        ("caches", caches, log.caches),
+        ("states", states, log.states),
+        ("compute buffers", compute, [(size, 0) for size in log.compute.values()]),
+    )
+    for what, exact, lines in told:
+        if exact is None:
+            continue
+        printed = sum(size for size, _ in lines)
+        # A layer has a K and a V tensor, or an R, an S and a P.
+        if not agrees(sum(exact), printed, lines=len(lines), tensors=3 * sum(layers for _, layers in lines)):
+            reason = f"the engine's {what} take {sum(exact)} bytes by its breakdown and {printed:.2f} MiB by its log"
+            raise NoAnswerError(Failure("unread", reason))
 
 
 def walk_breakdown(library: Library, context: Address) -> Iterator[tuple[Address, tuple[int, int, int]]]:

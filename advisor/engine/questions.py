@@ -51,17 +51,26 @@ class PlanQuestion(_Message):
     """-1 auto, 0 off, 1 on (enum llama_flash_attn_type)."""
     swa_full: bool
     unified_kv: bool
+    by_log: bool = False
+    """Read the figures from the log alone, as is done wherever the engine's breakdown of memory cannot be walked."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanFigures(_Message):
     """What the engine planned, in bytes; tuples by device, GPUs first, the host last."""
 
-    weights: tuple[int, ...]
-    kv_cache: tuple[int, ...]
+    weights: tuple[int, ...] | None
+    """None where only the log could be read, which has no weights without their memory."""
+    kv_cache: tuple[int, ...] | None
+    """None where only the log could be read, which then has them in all."""
+    caches_mib: float
+    """All caches as printed, without padding."""
+    cached_layers: int
+    """Layers that have tensors in them."""
     states: tuple[int, ...]
     """Recurrent states, and the compressors' states of DeepSeek V4."""
     compute: tuple[int, ...]
+    """By the log to a hundredth of a MiB."""
     output: int
     layers: tuple[int, ...]
     """Device of each block and, at the end, of the output layer."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from gguf.constants import GGML_QUANT_SIZES
 
-from advisor.engine.layout import engine_plan, question_for
+from advisor.engine.layout import components, engine_plan, question_for
 from advisor.engine.pool import EnginePool
 from advisor.errors import EngineFailedError, EngineRefusedError, QuestionError
 from advisor.machines.library import library
@@ -255,3 +255,36 @@ def test_the_split_cuts_where_the_placement_does() -> None:
     question = question_for(arrangement)
     assert sum(question.tensor_split) == question.gpu_layers == 20
     assert question.tensor_split[0] == arrangement.placement.blocks.count(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "gpus"),
+    [
+        ("llama-3.1-8b", {"gpu_layers": 20}, 1),
+        ("gemma-3-12b", {"type_k": "q8_0", "type_v": "q8_0", "context": 32768}, 2),
+        ("qwen3.5-35b-a3b", {"cpu_moe_layers": 9}, 1),
+        ("deepseek-r1-671b", {}, 8),
+    ],
+)
+def test_what_is_read_from_the_log_alone_is_the_same(pool: EnginePool, name: str, settings: dict[str, Any], gpus: int) -> None:
+    # The way of macOS, Windows and Arm, where the engine's breakdown cannot be walked.
+    asked = model(name)
+    arrangement = arrange(asked, None, resolve({"context": 8192, **settings}, asked, has_gpu=True), gpus=gpus)
+    question = question_for(arrangement)
+    exact, by_log = pool.plan(question), pool.plan(replace(question, by_log=True))
+    assert by_log.weights is None
+    assert by_log.kv_cache is None
+    ours, theirs = components(by_log, arrangement), components(exact, arrangement)
+    assert tuple(ours.kv_cache) == tuple(theirs.kv_cache)
+    assert tuple(ours.weights) == pytest.approx(tuple(theirs.weights), rel=1e-5)
+    assert tuple(ours.recurrent_state) == tuple(theirs.recurrent_state)
+    assert tuple(ours.compute) == pytest.approx(tuple(theirs.compute), abs=0.005 * 2**20)
+    assert ours.output == theirs.output
+
+
+def test_caches_that_are_not_what_was_counted_are_no_plan(pool: EnginePool) -> None:
+    asked = model("llama-3.1-8b")
+    arrangement = arrange(asked, None, resolve({"context": 8192}, asked, has_gpu=True))
+    figures = pool.plan(replace(question_for(arrangement), by_log=True, context=16384))
+    with pytest.raises(EngineFailedError, match="another size of its caches"):
+        components(figures, arrangement)

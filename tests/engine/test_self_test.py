@@ -84,3 +84,12 @@ def test_no_more_gpus_than_the_scheduler_takes(count: int) -> None:
     gpus = VirtualGpus.__new__(VirtualGpus)
     with pytest.raises(ValueError, match="15 at most"):
         gpus.take("cuda", count)
+
+
+def test_what_is_read_from_the_log_alone_is_known_too(pool: EnginePool) -> None:
+    for question, known in zip(self_test.questions(), self_test.KNOWN, strict=True):
+        figures = pool.plan(replace(question, by_log=True))
+        assert figures.weights is None
+        assert self_test.is_known(figures, known)
+        assert not self_test.is_known(replace(figures, compute=tuple(size + 10000 for size in figures.compute)), known)
+        assert not self_test.is_known(replace(figures, copies=7), known)
