@@ -51,6 +51,7 @@ def compute_buffers(
     context: int | None = None,
     backend: Backend | None = None,
     dry_run: bool = False,
+    rough: bool = False,
 ) -> tuple[ComputeBuffer, ...]:
     """The compute buffer of each device, the host last. `context` replaces the settings' context.
 
@@ -65,6 +66,7 @@ def compute_buffers(
         rules,
         settings.context if context is None else context,
         dequantized=backend in ("cuda", "rocm"),
+        rough=rough,
         dry_run=dry_run,
     )
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it

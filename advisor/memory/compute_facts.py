@@ -71,8 +71,9 @@ def facts_of(
     *,
     dequantized: bool,
     dry_run: bool = False,
+    rough: bool = False,
 ) -> Facts:
-    """The facts of one question; of the engine's own planning without weights, where `dry_run`."""
+    """The facts of one question: as the engine plans without weights, where `dry_run`; of few blocks, where `rough`."""
     hp = model.hyperparameters
     flash = uses_flash_attention(settings, hp, rules)
     slots = settings.slots
@@ -126,7 +127,7 @@ def facts_of(
     blocks, others = _weights(model)
     return Facts(
         shape=shape,
-        blocks=tuple(representative(_blocks(hp, blocks, others, placement))),
+        blocks=tuple(representative(_blocks(hp, blocks, others, placement), rough=rough)),
         ends=_ends(hp, others, placement),
         pipelined=placement.pipelined,
         cells=cells if hp.causal else tokens // streams,
@@ -237,12 +238,13 @@ def _copies_differ(blocks: Sequence[Block]) -> bool:
     return len(copied) > 1
 
 
-def representative(blocks: Sequence[Block], often: int = 2) -> list[Block]:
+def representative(blocks: Sequence[Block], often: int = 2, *, rough: bool = False) -> list[Block]:
     """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
     those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
     memory falls apart into ever other pieces, and blocks with inputs of their own add up: then
-    all blocks are needed."""
-    if any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in blocks) or _copies_differ(blocks):
+    all blocks are needed, unless a `rough` layout will do."""
+    added = any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in blocks)
+    if not rough and (added or _copies_differ(blocks)):
         return list(blocks)
     kept: list[Block] = []
     seen: dict[Block, int] = {}

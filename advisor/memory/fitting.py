@@ -121,20 +121,26 @@ def _place_all(layout: Layout, devices: Sequence[Device], layers: int | None = N
 def _largest(layout: Layout, candidate: Callable[[int], Placement], limits: Mapping[int, int], low: int, high: int) -> int:
     """The largest number whose placement keeps every GPU of `limits` within its limit; `low` is taken as good, `high` as not.
 
-    Compute buffers hardly change from one number to the next, so they are laid out only for numbers that they may decide.
+    Compute buffers hardly change from one number to the next, so they are laid out only for numbers that they may decide; a
+    rough guess says where to begin.
     """
     compute = np.zeros(candidate(low).device_count, dtype=np.int64)
-    of = high
 
     def keeps(number: int) -> bool:
         resident = layout.resident(candidate(number))
         return all(int(resident[gpu] + compute[gpu]) <= limit for gpu, limit in limits.items())
 
-    while high - low > 1:
-        bottom, top = low, high
+    def most(bottom: int, top: int) -> int:
         while top - bottom > 1:
             middle = (bottom + top) // 2
             bottom, top = (middle, top) if keeps(middle) else (bottom, middle)
+        return bottom
+
+    if high - low > 1:
+        compute = layout.rough_compute(candidate(max(most(low, high), low + 1)))
+    of = high
+    while high - low > 1:
+        bottom = most(low, high)
         if bottom == low == of:
             break
         of = max(bottom, low + 1)
