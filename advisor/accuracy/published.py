@@ -27,6 +27,7 @@ _BACKENDS = {
     "Metal": "metal",
     "HTP": "hexagon",
     "CANN": "cann",
+    "SYCL": "sycl",
 }
 """What names of devices in logs begin with, and the backend."""
 

@@ -32,6 +32,8 @@ from advisor.words import tokens
 _MINUS = "\N{MINUS SIGN}"
 _KEYS = {"component": "accuracy:component", "backend": "accuracy:backend", "grade": "accuracy:grade"}
 _KEPT, _WRITTEN, _LEFT = "accuracy:question", "accuracy:address", "accuracy:left"
+_BAR = "headroom:bar"
+"""What `state.address_bar` puts into the address of a page that was opened without a query."""
 _ALL = "all"
 _TOO_LOW = -0.01
 
@@ -52,7 +54,7 @@ class AccuracyQuestion(Asked):
     grade: Annotated[Grade, BeforeValidator(_lower)] = "formula"
 
 
-def open_accuracy() -> str | None:
+def open_accuracy(known: Published) -> str | None:
     """Give the widgets the values of the address where it has changed, else those of the last visit.
 
     A wrong address gives the defaults, and the sentence that is returned.
@@ -65,13 +67,22 @@ def open_accuracy() -> str | None:
     new = bool(query) and query != state.get(_WRITTEN) and not edited
     if new:
         try:
-            asked = AccuracyQuestion.from_query(query)
+            asked = _answerable(AccuracyQuestion.from_query(query), known)
         except QuestionError as error:
             asked, complaint = AccuracyQuestion(), f"The address was not understood: {error}."
     for field, key in _KEYS.items():
         if new or key not in state:
             state[key] = getattr(asked, field) or _ALL
     return complaint
+
+
+def _answerable(question: AccuracyQuestion, known: Published) -> AccuracyQuestion:
+    """`question`, or QuestionError where no log has its backend or was compared with its grade."""
+    if question.backend not in (None, *known.backends):
+        raise QuestionError(f"there is no log of {question.backend}; there are {', '.join(known.backends)}", field="backend")
+    if question.grade not in known.grades:
+        raise QuestionError(f'no log was compared with plans of the grade "{question.grade}" yet', field="grade")
+    return question
 
 
 def choose(known: Published) -> AccuracyQuestion:
@@ -90,10 +101,10 @@ def choose(known: Published) -> AccuracyQuestion:
     if len(known.grades) > 1:
         grade = st.pills("Predicted by", list(known.grades), key=_KEYS["grade"], required=True)
     question = AccuracyQuestion.parse({"component": component, "backend": None if backend == _ALL else backend, "grade": grade})
-    fields = question.query_fields()
-    if st.query_params.to_dict() != fields:
+    fields, query, state = question.query_fields(), st.query_params.to_dict(), st.session_state
+    state[_BAR] = {"query": question.to_query(), "arrived": not query}
+    if query and query != fields:
         st.query_params.from_dict(fields)
-    state = st.session_state
     state[_KEPT], state[_WRITTEN] = question, fields
     state[_LEFT] = {key: state.get(key) for key in _KEYS.values()}
     return question
@@ -148,8 +159,8 @@ def accuracy_figure(rows: Sequence[Row]) -> None:
 def cases_table(rows: Sequence[Row]) -> None:
     """Every number with its error and a link to the log, the worst first."""
     st.subheader("Every number, the worst first", anchor=False)
-    columns = ("Model and run", "Architecture", "Backend", "Device", "Printed", "Predicted", "Error", "Build", "Log")
-    kinds: tuple[LinkedKind, ...] = ("", "", "", "", "right", "right", "right", "faint", "")
+    columns = ("Model and run", "Architecture", "Backend", "Device", "Build", "Printed", "Predicted", "Error", "Log")
+    kinds: tuple[LinkedKind, ...] = ("", "", "", "", "faint", "right", "right", "right", "")
     linked_table(
         columns,
         [_case_cells(row) for row in rows],
@@ -167,10 +178,10 @@ def _case_cells(row: Row) -> tuple[str | Link, ...]:
         case.architecture or "unknown",
         BACKENDS[case.backend],
         device_name(row),
+        build_name(case),
         f"{difference.logged / MIB:,.2f} MiB",
         f"{difference.predicted / MIB:,.2f} MiB",
         error_text(difference),
-        build_name(case),
         Link(case.source, case.url),
     )
 
