@@ -97,6 +97,8 @@ class Visitor:
     def settled(self):
         """Wait until nothing is being computed and nothing stale is shown."""
         self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=FIRST_ANSWER_MS)
+        # The footer is what a page draws last.
+        self.page.get_by_text("Nothing is sent anywhere unless you ask for it.").wait_for()
         self.page.wait_for_function("!document.querySelector('[data-stale=\"true\"]')")
         return self.page
 
@@ -108,6 +110,7 @@ class Visitor:
     @property
     def figures(self):
         """The row of figures, each with its grade."""
+        self.page.locator(".numbers .number").first.wait_for()
         return self.page.locator(".numbers").inner_text()
 
     def address_becomes(self, *parts):
