@@ -10,8 +10,10 @@ import pytest
 from advisor.accuracy.cases import load_cases, parse_case
 from advisor.accuracy.compare import CaseResult, summarize
 from advisor.accuracy.evaluate import evaluate
+from advisor.accuracy.publish import comparison
 from advisor.accuracy.rebuild import CaseError, Prediction, predict
-from benchmarks.memory_accuracy import CASES, main
+from benchmarks import memory_accuracy
+from benchmarks.memory_accuracy import CASES, ERRORS, main
 
 RECORDS = load_cases(CASES)
 MIB = 2**20
@@ -91,6 +93,38 @@ def test_prints_json_for_another_file(tmp_path: Path, capsys: pytest.CaptureFixt
     answer = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert [case["id"] for case in answer["cases"]] == [record["id"] for record in RECORDS[:3]]
     assert answer["summary"]["cases"] == 3
+
+
+def test_what_ships_are_these_results(results: list[CaseResult]) -> None:
+    """Every number of the accuracy page; after a change of the formulas `--write` renews them."""
+    shipped = json.loads(ERRORS.read_text(encoding="utf-8"))["cases"]
+    stale = [
+        case["id"]
+        for case, result in zip(shipped, results, strict=True)
+        if case["comparisons"]["formula"] != comparison(result)
+    ]
+    assert stale == []
+
+
+def test_writes_the_file_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same entries, from the same cases; comparisons of another grade stay."""
+    cases, errors = tmp_path / "cases.jsonl", tmp_path / "errors.json"
+    cases.write_text("\n".join(json.dumps(record) for record in RECORDS[:2]), encoding="utf-8")
+    before = json.loads(ERRORS.read_text(encoding="utf-8"))["cases"][:2]
+    engine = {"engine": before[1]["comparisons"]["formula"]}
+    errors.write_text(json.dumps({"cases": [before[0], before[1] | {"comparisons": engine}]}), encoding="utf-8")
+    monkeypatch.setattr(memory_accuracy, "CASES", cases)
+    monkeypatch.setattr(memory_accuracy, "ERRORS", errors)
+    assert main(["--write"]) == 0
+    first, second = json.loads(errors.read_text(encoding="utf-8"))["cases"]
+    assert first == before[0]
+    assert second["comparisons"] == engine | before[1]["comparisons"]
+
+
+def test_only_the_shipped_cases_are_written(tmp_path: Path) -> None:
+    """The page's file never holds cases that do not ship."""
+    with pytest.raises(SystemExit):
+        main(["--write", "--cases", str(tmp_path / "others.jsonl")])
 
 
 def test_settings_of_a_fork_do_not_end_the_run() -> None:
