@@ -144,5 +144,8 @@ def _laid_out(facts: Facts) -> tuple[tuple[Event, ...], ...]:
     graph = build(facts.shape, facts.blocks, facts.ends)
     host = facts.shape.host
     assign_devices(graph, host, offload=True)
+    for node in graph.nodes:
+        if node.op == "flash_attn" and node.device == host:
+            node.fixed = None  # only GPUs keep copies of a quantized cache beside the result
     leaves, steps = split(graph, PIPELINE_COPIES if facts.pipelined else 1)
     return lifetimes(leaves, steps, host + 1)

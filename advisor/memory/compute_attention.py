@@ -2,7 +2,7 @@
 
 from math import prod
 
-from advisor.memory.compute_blocks import Block, BlockBuilder, row_size
+from advisor.memory.compute_blocks import Block, BlockBuilder, row_size, strided
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS, Node
 from advisor.models.hyperparameters import Attention
 
@@ -32,8 +32,12 @@ def _query_key_value(b: BlockBuilder, block: Block, index: int, x: Node) -> tupl
     v_shape = (block.value_length, block.kv_heads, tokens)
     if "attn_qkv.weight" in block.named:
         joined = b.linear(block, index, x, "attn_qkv")
-        span = 4 * (joined.shape[0] * (tokens - 1) + block.kv_heads * block.value_length)
-        return g.view(joined, *q_shape), g.view(joined, *k_shape, span=span), g.view(joined, *v_shape, span=span)
+        q_span, k_span, v_span = (strided(joined, one[0] * one[1]) for one in (q_shape, k_shape, v_shape))
+        return (
+            g.view(joined, *q_shape, span=q_span),
+            g.view(joined, *k_shape, span=k_span),
+            g.view(joined, *v_shape, span=v_span),
+        )
     q = g.reshape(b.linear(block, index, x, "attn_q"), *q_shape)
     if not block.caches:
         return q, None, None
@@ -64,8 +68,10 @@ def _query_with_gate(b: BlockBuilder, block: Block, index: int, x: Node) -> tupl
     """Qwen3-Next and Qwen3.5: the query projection also makes a gate for the output (src/models/qwen35.cpp)."""
     g, tokens = b.graph, b.shape.tokens
     both = b.linear(block, index, x, "attn_q")
-    q = b.norm(block, index, g.view(both, block.key_length, block.heads, tokens), "attn_q_norm")
-    gate = g.cont(g.view(both, block.key_length, block.heads, tokens), block.key_length * block.heads, tokens)
+    span = strided(both, both.shape[0] - block.key_length)
+    q = b.norm(block, index, g.view(both, block.key_length, block.heads, tokens, span=span), "attn_q_norm")
+    half = g.view(both, block.key_length, block.heads, tokens, span=span)
+    gate = g.cont(half, block.key_length * block.heads, tokens)
     k = g.reshape(b.linear(block, index, x, "attn_k"), block.key_length, block.kv_heads, tokens)
     v = g.reshape(b.linear(block, index, x, "attn_v"), block.value_length, block.kv_heads, tokens)
     k = b.norm(block, index, k, "attn_k_norm")

@@ -5,6 +5,7 @@ Sources: src/llama-graph.cpp and src/models/ of the pinned engine.
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from advisor.memory.compute_graph import Graph, Node
 from advisor.models.hyperparameters import Attention
@@ -215,3 +216,9 @@ class BlockBuilder:
 def row_size(elements: int, block_bytes: tuple[int, int]) -> int:
     """Bytes of a row of a cache (ggml_row_size)."""
     return elements // block_bytes[0] * block_bytes[1]
+
+
+def strided(x: Node, width: int) -> int:
+    """Bytes that a copy of the first `width` values of every row of `x` takes: all from the first to the last of them."""
+    rows = prod(x.shape[1:])
+    return 4 * (x.shape[0] * (rows - 1) + width)

@@ -5,7 +5,7 @@ Sources: src/models/delta-net-base.cpp, qwen35.cpp, qwen3next.cpp, mamba-base.cp
 
 from collections.abc import Callable
 
-from advisor.memory.compute_blocks import Block, BlockBuilder
+from advisor.memory.compute_blocks import Block, BlockBuilder, strided
 from advisor.memory.compute_delta_net import chunked_delta_net
 from advisor.memory.compute_graph import Node
 
@@ -35,9 +35,8 @@ def _convolved(b: BlockBuilder, block: Block, index: int, x: Node, channels: int
     cache, state = _states(b, block, (kernel - 1) * channels)
     tokens = b.shape.tokens // sequences
     state = g.reshape(state, kernel - 1, channels, sequences)
-    joined = g.op(
-        "concat", (kernel - 1 + tokens, channels, sequences), state, g.view(x, tokens, channels, sequences, op="transpose")
-    )
+    new = g.view(x, tokens, channels, sequences, op="transpose", span=strided(x, channels))
+    joined = g.op("concat", (kernel - 1 + tokens, channels, sequences), state, new)
     span = 4 * (joined.shape[0] * (channels * sequences - 1) + kernel - 1)
     g.expand(g.store(cache, g.view(joined, kernel - 1, channels, sequences, span=span)))
     return g.op("ssm_conv", (channels, tokens, sequences), joined, b.weight(block, weight, index))
@@ -56,8 +55,12 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     convolved = _convolved(b, block, index, mixed, shape.inner + 2 * keys * shape.state, shape.conv_kernel, "ssm_conv1d.weight")
     cache, state = _states(b, block, shape.state * shape.inner)
     convolved = g.unary(convolved)
-    q, k = (g.unary(g.unary(g.view(convolved, shape.state, keys, tokens, sequences), "rms_norm"), "scale") for _ in range(2))
-    v = g.view(convolved, width, values, tokens, sequences)
+    span = 4 * (convolved.shape[0] * (shape.tokens - 1) + shape.state * keys)
+    q, k = (
+        g.unary(g.unary(g.view(convolved, shape.state, keys, tokens, sequences, span=span), "rms_norm"), "scale")
+        for _ in range(2)
+    )
+    v = g.view(convolved, width, values, tokens, sequences, span=4 * (convolved.shape[0] * (shape.tokens - 1) + shape.inner))
     if shape.fused_delta_net:
         rows = tokens * sequences + width * sequences
         both = g.op("gated_delta_net", (width * values, rows), q, k, v, decay, beta, state)
@@ -95,7 +98,7 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     sequences, tokens, count = shape.sequences, shape.tokens // shape.sequences, shape.steps
     head, channels = shape.inner // count, shape.inner + 2 * shape.groups * shape.state
     mixed = b.linear(block, index, x, "ssm_in")
-    z = g.view(mixed, head, count, tokens, sequences)
+    z = g.view(mixed, head, count, tokens, sequences, span=strided(mixed, shape.inner))
     convolved = _convolved(b, block, index, mixed, channels, shape.conv_kernel, "ssm_conv1d.weight")
     convolved = g.unary(b.biased(block, index, convolved, "ssm_conv1d"))
     rows = channels * (shape.tokens - 1)
@@ -104,7 +107,7 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
         g.view(convolved, shape.state, shape.groups, tokens, sequences, span=4 * (rows + shape.groups * shape.state))
         for _ in range(2)
     ]
-    steps = g.binary("add", g.cont(g.view(mixed, count, tokens, sequences)), b.weight(block, "ssm_dt.bias", index))
+    steps = g.binary("add", g.cont(g.view(mixed, count, tokens, sequences, span=strided(mixed, count))), b.weight(block, "ssm_dt.bias", index))
     size = shape.tokens * shape.inner + shape.state * shape.inner * sequences
     decay = b.weight(block, "ssm_a", index)
     cache, scanned = _read_states(
@@ -130,7 +133,8 @@ def short_convolution(b: BlockBuilder, block: Block, index: int, x: Node) -> Nod
     width = shape.width
     mixed = b.linear(block, index, x, "shortconv.in_proj")
     part = (width, tokens, sequences)
-    gated = g.op("mul", part, g.view(mixed, *part), g.view(mixed, *part))
+    span = strided(mixed, width)
+    gated = g.op("mul", part, g.view(mixed, *part, span=span), g.view(mixed, *part, span=span))
     convolved = _convolved(b, block, index, gated, width, shape.conv_kernel, "shortconv.conv.weight")
-    out = g.op("mul", part, g.view(mixed, *part), convolved)
+    out = g.op("mul", part, g.view(mixed, *part, span=span), convolved)
     return b.linear(block, index, g.reshape(out, width, shape.tokens), "shortconv.out_proj")
