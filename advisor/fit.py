@@ -1,6 +1,6 @@
 """What can this machine run? One question in, ranked options out; the landing page and `advisor fit` show them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.advice.options import Option, best_in_part, best_whole, ranked
@@ -25,7 +25,7 @@ class Fit:
     assumptions: tuple[str, ...]
     complete: bool = True
     """False where models that do not fit whole have not been laid out in part."""
-    question: FitQuestion = FitQuestion()
+    question: FitQuestion = field(default_factory=FitQuestion)
 
     @property
     def headline(self) -> str:
