@@ -66,7 +66,7 @@ def main() -> None:
     print(f"{'1 question':34} {start:6.2f} s")
     took, errors = seconds(asked)
     print(f"{f'{COUNT:,} questions ({errors} refused)':34} {took:6.2f} s   goal: {GOAL_S:g} s")
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "all layers on the GPU": {"gpu_layers": "all"},
         "automatic placement": {"gpu_layers": "auto"},
         "20 layers on the GPU": {"gpu_layers": 20},

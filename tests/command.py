@@ -21,12 +21,6 @@ class Ran:
 def advisor(*arguments: str, stdin: bytes = b"", columns: int = 110, folder: Path = ROOT) -> Ran:
     """Run `advisor` with `arguments` and wait for its end."""
     environment = {**os.environ, "COLUMNS": str(columns), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "advisor", *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=120,
-        env=environment,
-        cwd=folder,
-    )
+    command = [sys.executable, "-m", "advisor", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, env=environment, cwd=folder, check=False)
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
