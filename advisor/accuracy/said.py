@@ -64,6 +64,8 @@ def _sentence(rows: Sequence[Row], where: str, one: str, many: str) -> str:
 
 def at_most(share: float) -> str:
     """A share in per cent, rounded up so that "within" stays true: "0.03 %", "0.7 %", "28 %"."""
+    if not share:
+        return "0 %"
     per_cent = 100 * share
     digits = 0 if per_cent >= 10 else 1 if per_cent >= 0.1 else 2
     # less a hair: 0.7 * 10 is a little more than 7

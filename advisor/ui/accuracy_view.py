@@ -129,6 +129,7 @@ def accuracy_numbers(rows: Sequence[Row], grade: Grade) -> None:
     exact = sum(row.difference.exact for row in rows)
     low = sum(row.difference.relative < _TOO_LOW for row in rows)
     worst = rows[0].difference
+    most = Number("Largest error", error_text(worst), f"{worst.error / MIB:+,.0f} MiB".replace("-", _MINUS))
     numbers(
         [
             Number("To the last digit", f"{exact} of {len(rows)}", grade, "Predicted as the log prints it."),
@@ -139,7 +140,7 @@ def accuracy_numbers(rows: Sequence[Row], grade: Grade) -> None:
                 grade,
                 "The errors that matter most: a model is said to fit and does not.",
             ),
-            Number("Largest error", error_text(worst), f"{worst.error / MIB:+,.0f} MiB".replace("-", _MINUS)),
+            Number("Largest error", "none", grade) if worst.exact else most,
         ],
         key="figures",
     )
@@ -159,7 +160,7 @@ def accuracy_figure(rows: Sequence[Row]) -> None:
 def cases_table(rows: Sequence[Row]) -> None:
     """Every number with its error and a link to the log, the worst first."""
     st.subheader("Every number, the worst first", anchor=False)
-    columns = ("Model and run", "Architecture", "Backend", "Device", "Build", "Printed", "Predicted", "Error", "Log")
+    columns = ("Model and run", "Architecture", "Backend", "Device", "Build or date", "Printed", "Predicted", "Error", "Log")
     kinds: tuple[LinkedKind, ...] = ("", "", "", "", "faint", "right", "right", "right", "")
     linked_table(
         columns,

@@ -66,7 +66,7 @@ def test_answer_names_the_backend() -> None:
 @pytest.mark.parametrize(
     ("share", "said"),
     [
-        (0, "0.00 %"),
+        (0, "0 %"),
         (0.00001, "0.01 %"),
         (0.0069, "0.7 %"),
         (0.007, "0.7 %"),
