@@ -18,6 +18,9 @@ GGML_VERSION = "0.25.3"
 OPERATIONS = 101
 """GGML_OP_COUNT, ggml/src/ggml.c:1104; names past the end of the table must not be read."""
 
+MAX_BACKENDS = 16
+"""GGML_SCHED_MAX_BACKENDS, ggml/src/ggml-backend.cpp."""
+
 Pointer = ctypes.c_void_p
 Address = int
 
@@ -176,6 +179,33 @@ class Tensor(ctypes.Structure):
     ]
 
 
+class HashSet(ctypes.Structure):
+    """struct ggml_hash_set, ggml/src/ggml-impl.h:238."""
+
+    _fields_ = [("size", ctypes.c_size_t), ("used", Pointer), ("keys", Pointer)]
+
+
+class Scheduler(ctypes.Structure):
+    """struct ggml_backend_sched, ggml/src/ggml-backend.cpp:786, up to where its graph begins."""
+
+    _fields_ = [
+        ("is_reset", ctypes.c_bool),
+        ("is_alloc", ctypes.c_bool),
+        ("n_backends", ctypes.c_int),
+        ("backends", Pointer * MAX_BACKENDS),
+        ("bufts", Pointer * MAX_BACKENDS),
+        ("galloc", Pointer),
+        ("hash_set", HashSet),
+        ("hv_tensor_backend_ids", Pointer),
+        ("hv_tensor_copies", Pointer),
+        ("node_backend_ids", Pointer),
+        ("leaf_backend_ids", Pointer),
+        ("prev_node_backend_ids", Pointer),
+        ("prev_leaf_backend_ids", Pointer),
+        ("graph", Pointer),
+    ]
+
+
 class TensorOverride(ctypes.Structure):
     """struct llama_model_tensor_buft_override, include/llama.h."""
 
@@ -216,6 +246,11 @@ class Library:
         op_name = function(base, "ggml_op_name", ctypes.c_char_p, ctypes.c_int)
         self.ops = {op_name(number).decode(): number for number in range(OPERATIONS)}
         self._check_layouts()
+        self.reserve_sizes = function(
+            base, "ggml_gallocr_reserve_n_size", None, Pointer, Pointer, Pointer, Pointer, ctypes.POINTER(ctypes.c_size_t)
+        )
+        scheduler = "_ZNK13llama_context9get_schedEv"
+        self.scheduler = None if sys.platform == "win32" else function(llama, scheduler, Pointer, Pointer)
         self.memory_breakdown = (
             function(llama, "_Z26llama_get_memory_breakdownPK13llama_context", Pointer, Pointer, Pointer)
             if walks_breakdown()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from advisor.engine.ggml_structs import Address, Library, Pointer, TensorOverride
+from advisor.engine.ggml_structs import MAX_BACKENDS, Address, Library, Pointer, Scheduler, TensorOverride
 from advisor.engine.log_lines import MIB, PlanLog, QuantizeLog, agrees
 from advisor.engine.questions import Failure, PlanFigures, PlanQuestion, QuantizeFigures, QuantizeQuestion
 from advisor.engine.virtual_gpus import VirtualGpu, VirtualGpus
@@ -68,9 +68,10 @@ class Engine:
                     log.read(line)
                 by_log = question.by_log or self.library.memory_breakdown is None
                 held = None if by_log else self._breakdown(context, gpus)
+                compute = self._compute(context, gpus)
             finally:
                 self._llama.llama_free(context)
-        return self._figures(question, gpus, held, log)
+        return self._figures(question, gpus, held, compute, log)
 
     def _model(self, question: PlanQuestion, gpus: tuple[VirtualGpu, ...]) -> tuple[Address, dict[int, str]]:
         """The loaded model and the devices of its layers; of an earlier question, where only other settings were asked for."""
@@ -126,11 +127,34 @@ class Engine:
             raise NoAnswerError(Failure("unread", "the engine used memory of a kind that was not offered to it"))
         return by_device
 
+    def _compute(self, context: Address, gpus: tuple[VirtualGpu, ...]) -> list[int] | None:
+        """Compute buffers by device, the host last, as a real load reserves them; None where the scheduler is out of reach.
+
+        What the engine itself reports of a plan without memory is too much where several GPUs hold all layers:
+        ggml_backend_sched_reserve_size begins with a reset, which forgets on which device norms were put (graph_get_cb,
+        src/llama-context.cpp:2636-2660), and counts one more copy between devices. The last graph that it lays out when a
+        context is made is the same one without that, so its size is asked for again.
+        """
+        if self.library.scheduler is None:
+            return None
+        scheduler = Scheduler.from_address(self.library.scheduler(context))
+        buffers = [*(gpu.buffer_type for gpu in gpus), self.library.cpu_buffer_type]
+        found = list(scheduler.bufts[: scheduler.n_backends]) if 0 < scheduler.n_backends <= MAX_BACKENDS else []
+        if set(found) != set(buffers):
+            raise NoAnswerError(Failure("unread", "the engine's scheduler has other devices than were offered to it"))
+        sizes = (ctypes.c_size_t * MAX_BACKENDS)()
+        graph = ctypes.addressof(scheduler) + Scheduler.graph.offset
+        self.library.reserve_sizes(scheduler.galloc, graph, scheduler.node_backend_ids, scheduler.leaf_backend_ids, sizes)
+        # Backends that share a buffer type share its buffer.
+        by_buffer = dict(zip(found, sizes, strict=False))
+        return [by_buffer[buffer] for buffer in buffers]
+
     def _figures(
         self,
         question: PlanQuestion,
         gpus: tuple[VirtualGpu, ...],
         held: list[tuple[int, int, int]] | None,
+        compute: list[int] | None,
         log: PlanLog,
     ) -> PlanFigures:
         buffers = [*(gpu.buffer_type for gpu in gpus), self.library.cpu_buffer_type]
@@ -139,11 +163,11 @@ class Engine:
         output = self._output_allocated
         states = [sum(size for kind, size in self.gpus.allocated if kind == buffer) for buffer in buffers]
         states[-1] -= output
-        caches = compute = None
+        caches = dry_run = None
         if held is not None:
             caches = [context - state for (_, context, _), state in zip(held, states, strict=True)]
-            compute = [buffer for _, _, buffer in held]
-        check_figures(log, output=output, caches=caches, states=states, compute=compute)
+            dry_run = [buffer for _, _, buffer in held]
+        check_figures(log, output=output, caches=caches, states=states, compute=dry_run)
         if compute is None:
             compute = [0] * len(buffers)
             for name, size in log.compute.items():

@@ -70,7 +70,7 @@ class PlanFigures(_Message):
     states: tuple[int, ...]
     """Recurrent states, and the compressors' states of DeepSeek V4."""
     compute: tuple[int, ...]
-    """By the log to a hundredth of a MiB."""
+    """To a hundredth of a MiB where only the log could be read."""
     output: int
     layers: tuple[int, ...]
     """Device of each block and, at the end, of the output layer."""

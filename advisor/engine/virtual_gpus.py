@@ -12,6 +12,7 @@ from typing import Any
 from advisor.engine.backend_rules import RULES, BackendRules, Reader
 from advisor.engine.ggml_structs import (
     API_VERSION,
+    MAX_BACKENDS,
     Address,
     Backend,
     BufferInterface,
@@ -26,8 +27,8 @@ from advisor.engine.ggml_structs import (
     Tensor,
 )
 
-MAX_GPUS = 15
-"""GGML_SCHED_MAX_BACKENDS is 16 and one of them is the CPU (ggml/src/ggml-backend.cpp)."""
+MAX_GPUS = MAX_BACKENDS - 1
+"""One of the scheduler's backends is the CPU."""
 _BASE = 1 << 20
 """Where every imagined buffer begins: aligned for any backend, and an address that no program has mapped."""
 _GPU = 1

@@ -1,7 +1,7 @@
 """One question put to the formula and to the engine."""
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from advisor.engine.layout import question_for
 from advisor.engine.pool import EnginePool
@@ -66,8 +66,6 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
     """Ask both. Raises EngineFailedError where the engine broke down."""
     model = catalogue().find(case.model).quantized(case.quantization)
     arrangement = arrange(model, case.machine, case.settings, gpus=case.gpus)
-    # The engine is asked without weights, and plans differently from a load on several GPUs.
-    arrangement = replace(arrangement, layout=replace(arrangement.layout, dry_run=True, _compute={}))
     try:
         figures = pool.plan(question_for(arrangement))
         refused = ""

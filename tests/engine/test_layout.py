@@ -1,12 +1,18 @@
 """Plans by the engine itself against what CUDA load logs print, and against sums over the tensor table.
 
 MiB figures without another source: llama.cpp 0c1e57098 (llama-cpp-python 0.3.36) planned these on virtual GPUs; those of
-Llama-3.1-8B on one and two GPUs are also what CUDA logs print, to the last digit.
+Llama-3.1-8B on one GPU are also what CUDA logs print, to the last digit. What the engine reports of several GPUs when it
+allocates nothing (354.55 for the second of two) is one copy too much: `test_a_real_load_reserves_the_same`.
 """
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +22,7 @@ from advisor.engine.layout import components, engine_plan, question_for
 from advisor.engine.pool import EnginePool
 from advisor.errors import EngineFailedError, EngineRefusedError, QuestionError
 from advisor.machines.library import library
+from advisor.machines.profile import MachineProfile
 from advisor.memory.placement import Placement
 from advisor.memory.planner import arrange, plan_memory
 from advisor.memory.presets import resolve
@@ -36,7 +43,7 @@ def pool() -> Iterator[EnginePool]:
 
 LLAMA: list[tuple[str, dict[str, Any], int, list[tuple[float, float, float]]]] = [
     ("all layers", {}, 1, [(4403.49, 1024.0, 258.5), (281.81, 0.0, 24.01)]),
-    ("two GPUs", {}, 2, [(2113.28, 544.0, 172.04), (2290.21, 480.0, 354.55), (281.81, 0.0, 72.05)]),
+    ("two GPUs", {}, 2, [(2113.28, 544.0, 172.04), (2290.21, 480.0, 322.55), (281.81, 0.0, 72.05)]),
     ("20 layers", {"gpu_layers": 20}, 1, [(2773.8, 608.0, 258.5), (1911.5, 416.0, 24.01)]),
     ("32k", {"context": 32768}, 1, [(4403.49, 4096.0, 258.5), (281.81, 0.0, 48.01)]),
 ]
@@ -59,10 +66,28 @@ def test_no_layers_on_a_gpu_that_is_there(pool: EnginePool) -> None:
     assert printed(found) == [(0.0, 0.0, 669.48), (4685.3, 1024.0, 24.01)]
 
 
-def test_llama_3_2_3b_with_two_layers_of_29_at_131k(pool: EnginePool) -> None:
-    # A CUDA log has 925.06 MiB of compute on the GPU: a block's cache is copied over from the host.
-    found = plan(pool, model("llama-3.2-3b"), {**LIBRARY, "context": 131072, "gpu_layers": 2})
-    assert printed(found)[0][1:] == (512.0, 925.06)
+VULKAN_LOGS: list[tuple[int, int, tuple[float, float], float]] = [
+    # (context, layers of 29, (KV, compute) of the GPU, compute of the host) in MiB; b10091, one sequence, logits for it:
+    # https://github.com/BlazeFiresong18/Doraeon/blob/f7af8e196cd4968db6668bc4399cdf6da2a80e2a/ollama_cpu_test.log
+    (131072, 2, (512.0, 925.06), 140.01),
+    # .../ollama_serve.log
+    (8192, 22, (672.0, 92.56), 20.01),
+]
+
+
+@pytest.mark.parametrize(("context", "layers", "gpu", "host"), VULKAN_LOGS)
+def test_llama_3_2_3b_partly_on_vulkan_is_what_logs_print(
+    pool: EnginePool, context: int, layers: int, gpu: tuple[float, float], host: float
+) -> None:
+    settings = {"slots": 1, "context": context, "gpu_layers": layers}
+    found = printed(plan(pool, model("llama-3.2-3b"), settings, machine=on_vulkan()))
+    assert found[0][1:] == gpu
+    assert found[1][2] == host
+
+
+def on_vulkan() -> MachineProfile:
+    machine = library().find("rtx-4090")
+    return machine.model_copy(update={"gpus": (machine.gpus[0].model_copy(update={"backend": "vulkan"}),)})
 
 
 def test_gemma_3_27b_at_32k(pool: EnginePool) -> None:
@@ -92,7 +117,7 @@ def test_experts_of_ten_blocks_on_the_host(pool: EnginePool) -> None:
 def test_deepseek_r1_on_eight_gpus(pool: EnginePool) -> None:
     found = plan(pool, model("deepseek-r1-671b"), {**LIBRARY, "context": 8192}, gpus=8)
     assert [row[1] for row in printed(found)] == [72, 72, 72, 63, 72, 72, 72, 54, 0]
-    assert [row[2] for row in printed(found)] == [482.02, 522.02, 522.02, 522.02, 522.02, 522.02, 522.02, 522.03, 102.04]
+    assert [row[2] for row in printed(found)] == [482.02, *[466.02] * 6, 466.03, 102.04]
 
 
 def test_deepseek_r1_on_a_processor_does_not_depend_on_it(pool: EnginePool) -> None:
@@ -198,15 +223,13 @@ def test_rows_pools_and_overheads_are_the_formulas(pool: EnginePool) -> None:
 
 def test_flash_attention_over_a_quantized_cache_needs_scratch_on_cuda_and_not_on_vulkan(pool: EnginePool) -> None:
     settings = {"slots": 1, "context": 32768, "type_k": "q8_0", "type_v": "q8_0", "gpu_layers": "all"}
-    cuda, vulkan = library().find("rtx-4090"), library().find("rtx-4090")
-    gpu = vulkan.gpus[0].model_copy(update={"backend": "vulkan"})
-    vulkan = vulkan.model_copy(update={"gpus": (gpu,)})
-    on_cuda, on_vulkan = (
-        plan(pool, model("llama-3.1-8b"), settings, machine=machine).devices[0].compute_bytes for machine in (cuda, vulkan)
+    cuda, vulkan = (
+        plan(pool, model("llama-3.1-8b"), settings, machine=machine).devices[0].compute_bytes
+        for machine in (library().find("rtx-4090"), on_vulkan())
     )
     # K and V of 32,768 cells in f16, 8 heads of 128, less what other tensors of the graph leave free.
     copies = 2 * 32768 * 8 * 128 * 2
-    assert copies // 4 < on_cuda - on_vulkan <= copies
+    assert copies // 4 < cuda - vulkan <= copies
 
 
 def test_a_header_with_its_vocabulary_is_planned_without_it(pool: EnginePool, tmp_path: Any) -> None:
@@ -218,6 +241,30 @@ def test_a_header_with_its_vocabulary_is_planned_without_it(pool: EnginePool, tm
     assert read.keys is not None
     settings = {"context": 2048}
     assert printed(plan(pool, read, settings)) == printed(plan(pool, asked, settings))
+
+
+# --- a load that takes memory ------------------------------------------------------------------------
+
+LOADED: list[tuple[dict[str, Any], int]] = [
+    ({}, 1),
+    ({}, 2),
+    ({"logits": "slots"}, 3),
+    ({"gpu_layers": 20}, 2),
+    ({"flash_attention": "off", "slots": 4}, 2),
+]
+
+
+@pytest.mark.parametrize(("settings", "gpus"), LOADED)
+def test_a_real_load_reserves_the_same(pool: EnginePool, settings: dict[str, Any], gpus: int) -> None:
+    asked = model("smollm2-135m", "Q8_0")
+    resolved = resolve({**LIBRARY, "context": 4096, **settings}, asked, has_gpu=True)
+    question = question_for(arrange(asked, None, resolved, gpus=gpus))
+    command = [sys.executable, str(Path(__file__).with_name("real_load_probe.py")), json.dumps(question.to_json())]
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONPATH": root}
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert run.returncode == 0, run.stderr[-600:]
+    assert tuple(json.loads(run.stdout)) == pool.plan(question).compute
 
 
 # --- what cannot be answered -------------------------------------------------------------------------
