@@ -132,6 +132,9 @@ def _warm_up() -> None:
     import plotly.graph_objects  # noqa: F401
     import pyarrow  # noqa: F401
 
+    from advisor.ui.warm import warm_up
+
+    warm_up()
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
     gc.freeze()

@@ -10,15 +10,16 @@ from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
 from advisor.ui.state import address_of, open_question, publish, seed
+from advisor.ui.warm import USUAL_CONTEXT
 from advisor.words import result_row, tokens
 
 PAGE = "fit"
 CONTEXTS = (4096, 8192, 32768, 131072)
 
-opened = open_question(PAGE, FitQuestion, FitQuestion(context=8192))
+opened = open_question(PAGE, FitQuestion, FitQuestion(context=USUAL_CONTEXT))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
-usual = opened.question.context or 8192
+usual = opened.question.context or USUAL_CONTEXT
 context = st.segmented_control(
     "Context",
     sorted({*CONTEXTS, usual}),

@@ -1,9 +1,9 @@
 """Answers kept for all visitors of one process: the same question about the same machine is computed once."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
-
-import streamlit as st
+from typing import Generic, TypeVar
 
 from advisor.estimate import curves_for
 from advisor.fit import Fit, fit_for
@@ -12,13 +12,43 @@ from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion, Question
 
-_HASHES: dict[str | type[Any], Callable[[Any], Any]] = {MachineProfile: MachineProfile.model_dump_json}
+V = TypeVar("V")
+_MOST_KEPT = 64
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHES)
+class Kept(Generic[V]):
+    """The answers given last. Two who ask the same at the same time wait for one answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: OrderedDict[str, tuple[threading.Lock, list[V]]] = OrderedDict()
+
+    def get(self, key: str, make: Callable[[], V]) -> V:
+        """The answer of `key`, made where it is not kept. Where making fails, nothing is kept."""
+        with self._lock:
+            busy, answers = self._found.setdefault(key, (threading.Lock(), []))
+            self._found.move_to_end(key)
+            while len(self._found) > _MOST_KEPT:
+                self._found.popitem(last=False)
+        with busy:
+            if not answers:
+                answers.append(make())
+            return answers[0]
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._found.clear()
+
+
+FITS: Kept[Fit] = Kept()
+CURVES: Kept[Curves] = Kept()
+
+
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
     """The ranked options of a machine."""
-    return fit_for(question, machine, assumptions, in_part=in_part)
+    key = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()}"
+    return FITS.get(key, lambda: fit_for(question, machine, assumptions, in_part=in_part))
 
 
 def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile) -> Curves:
@@ -29,10 +59,5 @@ def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile)
     question = question.model_copy(update={"context": None})
     if not model.predicted:
         return curves_for(question, model, machine)
-    named = question.model_copy(update={"model": model.id, "quant": model.quantization})
-    return _curves_of_catalogue_model(named, machine, model)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHES)
-def _curves_of_catalogue_model(question: Question, machine: MachineProfile, _model: ModelMetadata) -> Curves:
-    return curves_for(question, _model, machine)
+    key = f"{model.id} {model.quantization} {question.model_dump_json()} {machine.model_dump_json()}"
+    return CURVES.get(key, lambda: curves_for(question, model, machine))

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from advisor import fit
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
+from advisor.ui.cached import CURVES, FITS
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
 SMALL = ("qwen3-0.6b", "llama-3.1-8b", "llama-3.3-70b", "mixtral-8x7b", "gpt-oss-20b", "deepseek-r1-671b")
@@ -22,6 +23,8 @@ def fresh_caches():
     """Caches outlive an AppTest: they belong to the process."""
     st.cache_data.clear()
     st.cache_resource.clear()
+    FITS.clear()
+    CURVES.clear()
 
 
 @pytest.fixture(autouse=True)
