@@ -3,6 +3,7 @@
 Sources: src/llama-graph.cpp and src/models/ of the pinned engine.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -141,6 +142,7 @@ class BlockBuilder:
         self._inputs: dict[str, Node] = {}
         self._weights: dict[tuple[int, str], Node] = {}
         self._casts: dict[str, Node] = {}
+        self._shared: dict[str, tuple[Node, ...]] = {}
         self.chosen_tokens: Node | None = None
         """Of DeepSeek sparse attention: the tokens that the latest indexer chose."""
 
@@ -158,6 +160,12 @@ class BlockBuilder:
         if name not in self._inputs:
             self._inputs[name] = self.graph.input(kind, *shape)
         return self._inputs[name]
+
+    def shared(self, name: str, make: Callable[[], tuple[Node, ...]]) -> tuple[Node, ...]:
+        """Nodes that all blocks have in common, made for the first one that asks."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
 
     def positions(self) -> Node:
         """inp_pos."""

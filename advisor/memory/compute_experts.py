@@ -10,6 +10,10 @@ UNNORMALIZED = frozenset({"llama4", "olmoe", "qwen2moe", "deepseek", "phimoe"})
 """Architectures whose router weights are not divided by their sum (norm_w false in src/models/)."""
 
 
+SQUARED = ("nemotron", "arcee")
+"""Architectures whose networks without a gate square what ReLU leaves (LLM_FFN_RELU_SQR in src/models/)."""
+
+
 def mixture(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     """A mixture of experts with its shared experts, or a dense network where the block has no router."""
     g = b.graph
@@ -42,6 +46,8 @@ def feed_forward(b: BlockBuilder, block: Block, index: int, x: Node, suffix: str
         hidden = g.op("glu", (up.shape[0] // 2, up.shape[1]), up)
     else:
         hidden = g.unary(up)
+        if b.shape.architecture.startswith(SQUARED):
+            hidden = g.unary(hidden, "sqr")
     return b.linear(block, index, hidden, f"ffn_down{suffix}")
 
 

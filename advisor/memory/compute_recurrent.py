@@ -21,10 +21,11 @@ def _read_states(b: BlockBuilder, block: Block, width: int, read: Callable[[Node
     cache = g.cache(block.device, 4 * width * sequences)
     states = g.reshape(cache, width, sequences)
     ids = b.input("state rows", "i32", sequences)
+    chosen, moved = b.shared("states", lambda: (g.view(ids, sequences), g.view(ids, 0)))
     zero = g.view(states, width)
     g.expand(g.in_place(zero, "scale"))
-    out = g.expand(read(states, g.view(ids, sequences)))
-    others = g.op("get_rows", (width, 0), states, g.view(ids, 0))
+    out = g.expand(read(states, chosen))
+    others = g.op("get_rows", (width, 0), states, moved)
     g.expand(g.store(g.view(cache, width), others))
     return cache, out
 
