@@ -1,14 +1,15 @@
 """One question in, one answer out: `estimate`. Pages, commands and requests all call it and show what it returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from advisor.advice.verdict import Verdict, judge
-from advisor.errors import MissingPartError
+from advisor.errors import QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import resolve_machine
 from advisor.memory.curves import Curves, curves_of
+from advisor.memory.other_runtimes import OTHER_RUNTIMES, plan_other, runtime_quantization, runtime_settings, weights_of
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
@@ -58,11 +59,8 @@ class Estimate:
 
 def estimate(question: Question) -> Estimate:
     """The plan and verdict for `question`. Raises QuestionError or MissingPartError with one sentence for a person."""
-    if question.runtime not in PLANNED_RUNTIMES:
-        raise MissingPartError(
-            f'the rules of the runtime "{question.runtime}" are not part of this version; choose one of '
-            + ", ".join(PLANNED_RUNTIMES)
-        )
+    if question.runtime in OTHER_RUNTIMES:
+        return _estimate_other(question)
     model = resolve_model(question.model, question.quant)
     machine, assumptions = resolve_machine(**question.machine_fields())
     return estimate_for(question, model, machine, assumptions)
@@ -85,6 +83,29 @@ def estimate_for(
         lower_context=question.context is None,
     )
     said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
+    return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
+
+
+def _estimate_other(question: Question) -> Estimate:
+    """As `estimate`, for a runtime that is not built on llama.cpp and has quantizations of its own."""
+    for name, value in (("mmproj", question.mmproj), ("draft", question.draft), ("build", question.build)):
+        if value:
+            raise QuestionError(f'the runtime "{question.runtime}" is planned without {name}; leave it out', field=name)
+    if question.grade == "engine":
+        raise QuestionError(f'llama.cpp cannot plan the runtime "{question.runtime}"; ask for --grade formula', field="grade")
+    if question.model.lower().endswith(".gguf"):
+        raise QuestionError(
+            f'the runtime "{question.runtime}" is not planned for GGUF files; name the model in the catalogue, or llama-server',
+            field="model",
+        )
+    quantization = runtime_quantization(question.runtime, question.quant)
+    shapes = resolve_model(question.model, "BF16")
+    size = weights_of(shapes, question.runtime, quantization)
+    model = replace(shapes, quantization=quantization, file_bytes=size, known_weights=None)
+    machine, assumptions = resolve_machine(**question.machine_fields())
+    settings = runtime_settings(question.model_dump(include=_SETTINGS, exclude_none=True), model)
+    plan = plan_other(model, machine, settings, quantization, gpus=question.gpus or 1)
+    said = dict.fromkeys((*assumptions, *shapes.hyperparameters.assumptions, *plan.assumptions))
     return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
 
 

@@ -23,6 +23,9 @@ TASKS_AHEAD = 10
 _METAL_OPERATIONS, _METAL_ELEMENTS = 50, 50 << 20
 """Of Max and Ultra chips; 40 and 40 of others (device.cpp:603-624), which hold less at once."""
 _CPU_DISPATCHES = 10
+_CPU_NORM, _CPU_ROPE, _CPU_ATTENTION, _CPU_ROUTER = 11, 23, 12, 14
+"""Operations that stand for one of Metal's kernels, views and masks counted (mlx/fast.cpp, rms_norm, rope and
+scaled_dot_product_attention: their fallbacks)."""
 FUSED_HEAD_LENGTHS = (64, 72, 80, 96, 128)
 """Head lengths whose prompt attention runs in one kernel on Metal, without an array of scores
 (mlx/backend/metal/scaled_dot_product_attention.cpp, has_fused_kernel and use_fallback)."""
@@ -54,18 +57,23 @@ class _Tape:
 
     def run(self, elements: int, operations: int = 1) -> None:
         """Dispatches an operation (on the CPU two dispatches, its own and the release of its inputs) that reads `elements`."""
-        self.filled += operations if self.device == "metal" else 2 * operations
+        if self.device == "cpu":
+            self.filled += 2 * operations
+            self._close(self.filled // _CPU_DISPATCHES)
+            self.filled %= _CPU_DISPATCHES
+            return
+        self.filled += operations
         self.elements += elements
-        full = (
-            self.filled > _METAL_OPERATIONS or self.elements > _METAL_ELEMENTS
-            if self.device == "metal"
-            else self.filled >= _CPU_DISPATCHES
-        )
-        if full:
-            self.task, self.filled, self.elements = self.task + 1, 0, 0
-            while self.done < self.task - TASKS_AHEAD - 1:
-                self.done += 1
-                self.live -= self.freed.pop(self.done, 0)
+        if self.filled > _METAL_OPERATIONS or self.elements > _METAL_ELEMENTS:
+            self._close(1)
+            self.filled, self.elements = 0, 0
+
+    def _close(self, tasks: int) -> None:
+        """Sends tasks off and waits until no more than `TASKS_AHEAD` are on their way."""
+        self.task += tasks
+        while self.done < self.task - TASKS_AHEAD - 1:
+            self.done += 1
+            self.live -= self.freed.pop(self.done, 0)
 
 
 def prefill_bytes(hp: Hyperparameters, tokens: int, *, bits: int | None, device: Device = "metal", float_bytes: int = 2) -> int:
@@ -110,8 +118,7 @@ class _Walk:
     def _block(self, il: int, residual: int, before: int, *, last: bool) -> int:
         hp, tape = self.hp, self.tape
         width = hp.embedding_length
-        normed = self._activation(width)
-        tape.run(self.count * width)
+        normed = self._norm(width)
         recurrent = hp.recurrent[il]
         mixed = self._recurrent(normed) if recurrent else self._attention(il, normed, before, last=last)
         if last:
@@ -120,8 +127,7 @@ class _Walk:
         tape.free(residual)
         if not (hp.feed_forward_length[il] or hp.mixture[il]):
             return mixed
-        normed = self._activation(width)
-        tape.run(self.count * width)
+        normed = self._norm(width)
         added = self._experts(normed) if hp.mixture[il] else self._dense(normed, hp.feed_forward_length[il])
         tape.run(2 * self.count * width)
         tape.free(mixed)
@@ -137,12 +143,11 @@ class _Walk:
         keys = self._linear(width, self._cached(hp.k_width[il]))
         values = self._linear(width, self._cached(hp.v_width[il]))
         tape.free(normed)
-        seen = self._grow(il, before, keys, values)
+        turned = self._rotated(keys)
+        seen = self._grow(il, before, turned, values)
         if last:
             return 0
-        rotated = self._activation(heads * key)
-        tape.run(self.count * heads * key)
-        tape.free(queries)
+        rotated = self._rotated(queries)
         mixed = self._scores(il, rotated, seen, key, value)
         copied = self._activation(heads * value)
         tape.run(self.count * heads * value)
@@ -186,14 +191,27 @@ class _Walk:
             tape.free(queries)
             return mixed
         scores = tape.allocate(heads * self.count * seen * self.bytes)
-        tape.run(reads)
+        tape.run(reads, operations=_CPU_ATTENTION if tape.device == "cpu" else 1)
         tape.free(queries)
         for _ in range(2):
             tape.run(heads * self.count * seen)
+        if mlx_model(hp).sinks:
+            scores = self._beside_sinks(scores)
         mixed = self._activation(heads * value)
         tape.run(heads * self.count * seen + seen * hp.v_width[il])
         tape.free(scores)
         return mixed
+
+    def _beside_sinks(self, scores: int) -> int:
+        """Scores joined with the sinks' column, then copied without it, since a product needs whole rows."""
+        tape = self.tape
+        joined = tape.allocate(scores)
+        tape.run(scores // self.bytes)
+        tape.free(scores)
+        copied = tape.allocate(scores)
+        tape.run(scores // self.bytes)
+        tape.free(joined)
+        return copied
 
     def _latent_scores(self, queries: int, seen: int, heads: int, key: int, value: int) -> int:
         """The rotary part's scores are a mask, keys and values of all heads are unfolded (models/deepseek_v3.py:139-160)."""
@@ -227,7 +245,7 @@ class _Walk:
         hp, tape = self.hp, self.tape
         width, inner, used = hp.embedding_length, hp.expert_feed_forward_length, hp.expert_used_count
         routed = tape.allocate(3 * self.count * hp.expert_count * 4)
-        tape.run(self.count * width, operations=6)
+        tape.run(self.count * width, operations=_CPU_ROUTER if tape.device == "cpu" else 6)
         gathered = self._activation(used * width)
         tape.run(self.count * width)
         up = self._linear(width, inner, copies=used, experts=hp.expert_count)
@@ -268,6 +286,35 @@ class _Walk:
         out = self._linear(inner, width)
         tape.free(scanned)
         return out
+
+    # --- parts that the CPU has no kernel for: mlx/fast.cpp, the fallbacks of rms_norm and RoPE ------
+
+    def _norm(self, width: int) -> int:
+        """Root mean square norm: on the CPU in 32 bits, its steps one by one."""
+        tape = self.tape
+        if tape.device == "cpu":
+            wide = [tape.allocate(4 * self.count * width) for _ in range(3)]
+            tape.run(self.count * width, operations=_CPU_NORM)
+            tape.free(*wide)
+        normed = self._activation(width)
+        tape.run(self.count * width)
+        return normed
+
+    def _rotated(self, given: int) -> int:
+        """Rotary embedding: on the CPU four products of halves, then both halves joined."""
+        tape = self.tape
+        if tape.device == "cpu":
+            if mlx_model(self.hp).head_norms:
+                wide = [tape.allocate(given // self.bytes * 4) for _ in range(3)]
+                tape.run(given // self.bytes, operations=_CPU_NORM)
+                tape.free(*wide)
+            halves = [tape.allocate(given // 2) for _ in range(4)]
+            tape.run(given // self.bytes, operations=_CPU_ROPE)
+            tape.free(*halves)
+        turned = tape.allocate(given)
+        tape.run(given // self.bytes)
+        tape.free(given)
+        return turned
 
     # --- sizes -------------------------------------------------------------------------------------
 

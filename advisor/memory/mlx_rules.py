@@ -35,6 +35,10 @@ class MlxModel:
     """Tensors whose module's name holds "v_proj", "v_a_proj" or "v_b_proj" beside attn_v."""
     rotates: bool = True
     """False where sliding-window blocks keep a whole cache: the module makes no RotatingKVCache."""
+    sinks: bool = False
+    """A sink beside the scores of each head."""
+    head_norms: bool = False
+    """Norms on queries and keys, which on the CPU take operations of their own."""
     fused_attention: bool = True
     """False where attention scores are always an array of their own (latent attention passes its rotary part as a mask,
     Gemma 2 caps them)."""
@@ -67,7 +71,7 @@ MLX_MODELS: dict[str, MlxModel] = {
     "falcon-h1": MlxModel("falcon_h1"),
     "gemma": MlxModel("gemma"),
     "gemma2": MlxModel("gemma2", rotates=False, fused_attention=False),
-    "gemma3": MlxModel("gemma3"),
+    "gemma3": MlxModel("gemma3", head_norms=True),
     "gemma3n": MlxModel("gemma3n"),
     "gemma4": MlxModel("gemma4", router="8bit"),
     "glm4": MlxModel("glm4"),
@@ -75,7 +79,7 @@ MLX_MODELS: dict[str, MlxModel] = {
     "glm-dsa": MlxModel(
         "glm_moe_dsa", router="plain", float32=("exp_probs_b",), v_inside=("attn_kv_a_mqa",), fused_attention=False
     ),
-    "gpt-oss": MlxModel("gpt_oss", router="8bit"),
+    "gpt-oss": MlxModel("gpt_oss", router="8bit", sinks=True),
     "gpt2": MlxModel("gpt2", mixed=False),
     "granite": MlxModel("granite", always_8bit=_GRANITE_8BIT),
     "granitehybrid": MlxModel("granitemoehybrid", router="8bit"),
@@ -100,8 +104,8 @@ MLX_MODELS: dict[str, MlxModel] = {
     "qwen2": MlxModel("qwen2"),
     "qwen2moe": MlxModel("qwen2_moe"),
     "qwen2vl": MlxModel("qwen2_vl"),
-    "qwen3": MlxModel("qwen3"),
-    "qwen3moe": MlxModel("qwen3_moe", router="8bit"),
+    "qwen3": MlxModel("qwen3", head_norms=True),
+    "qwen3moe": MlxModel("qwen3_moe", router="8bit", head_norms=True),
     "qwen3next": MlxModel("qwen3_next", router="8bit"),
     "qwen3vl": MlxModel("qwen3_vl"),
     "qwen3vlmoe": MlxModel("qwen3_vl_moe", router="8bit"),
