@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,21 @@ def test_the_choice_is_kept_while_other_pages_are_looked_at(page, app):
     page()
     assert "in public logs of Vulkan" in app.heading
     assert app.address == {"component": "compute", "backend": "vulkan"}
+
+
+def test_the_engines_plans_are_a_choice_once_logs_are_compared_with_them(page, app, monkeypatch):
+    known = published()
+    first = known.cases[0]
+    both = replace(first, comparisons={**first.comparisons, "engine": first.comparisons["formula"]})
+    with_engine = replace(known, cases=(both, *known.cases[1:]))
+    monkeypatch.setattr("advisor.accuracy.published.published", lambda: with_engine)
+    page()
+    assert app.heading.startswith(f"Of {len(known.rows('total'))} ")
+    app.at.session_state["accuracy:grade"] = "engine"
+    app.run()
+    assert app.heading.startswith("Of 2 memory totals")
+    assert app.address == {"grade": "engine"}
+    assert not cases(app)["rows"][2:]
 
 
 @pytest.mark.parametrize(
