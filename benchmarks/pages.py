@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from browser import chromium, server, settle
 from playwright.sync_api import Browser, Page
+
+from benchmarks.browser import chromium, server, settle
 
 FIRST_S, SLIDER_MS = 2.0, 250
 PAGES = {

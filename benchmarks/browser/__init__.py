@@ -1,4 +1,4 @@
-"""A running Headroom and a Chromium for it, for `pages.py` and `screenshots.py`."""
+"""A running Headroom and a Chromium for it, for the benchmark of the pages and the screenshots."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
