@@ -177,7 +177,7 @@ def _given(options: dict[str, Any], *, leave_out: tuple[str, ...]) -> dict[str, 
 
 
 def _answer_requests(source: str) -> None:
-    from advisor.requests import answer_requests, request_lines
+    from advisor.question_lines import answer_requests, request_lines
 
     with _opened(source) as stream:
         for answer in answer_requests(request_lines(stream)):

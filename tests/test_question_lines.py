@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 
-from advisor.requests import MAX_LINE_BYTES, answer_requests, request_lines
+from advisor.question_lines import MAX_LINE_BYTES, answer_requests, request_lines
 
 GOOD = b'{"model": "gemma-3-270m", "context": 4096}'
 

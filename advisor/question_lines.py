@@ -18,7 +18,7 @@ _PIECE = 2**20
 
 
 def request_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of `stream` as they come, without their ends. Of a line longer than a question can be only the start is kept."""
+    """The lines of `stream` as they come, without their ends; of one that is longer than any question, only the start."""
     while line := stream.readline(MAX_LINE_BYTES + 1):
         kept = line
         while line and not line.endswith(b"\n") and len(kept) > MAX_LINE_BYTES:
