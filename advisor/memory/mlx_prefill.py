@@ -23,7 +23,7 @@ TASKS_AHEAD = 10
 _METAL_OPERATIONS, _METAL_ELEMENTS = 50, 50 << 20
 """Of Max and Ultra chips; 40 and 40 of others (device.cpp:603-624), which hold less at once."""
 _CPU_DISPATCHES = 10
-_CPU_NORM, _CPU_ROPE, _CPU_ATTENTION, _CPU_ROUTER = 11, 23, 12, 14
+_CPU_NORM, _CPU_ROPE, _CPU_ATTENTION, _CPU_ROUTER = 11, 23, 12, 22
 """Operations that stand for one of Metal's kernels, views and masks counted (mlx/fast.cpp, rms_norm, rope and
 scaled_dot_product_attention: their fallbacks)."""
 FUSED_HEAD_LENGTHS = (64, 72, 80, 96, 128)
@@ -326,7 +326,7 @@ class _Walk:
         made = self._activation(out * copies)
         weights = wide * out * experts
         read = weights if self.bits is None else weights * self.bits // 32 + weights // 32
-        self.tape.run(self.count * copies * wide + read)
+        self.tape.run(self.count * copies * wide + read, operations=2 if self.tape.device == "cpu" else 1)
         return made
 
     def _cache(self, il: int, count: int) -> int:
