@@ -93,8 +93,7 @@ class EnginePool:
                     raise EngineFailedError("the engine is busy with other questions; ask again in a moment")
 
     def _give_back(self, worker: Worker | None, file: str) -> None:
-        spent = worker is not None and (worker.peak_bytes or 0) > self._recycled_bytes
-        if worker is not None and spent:
+        if worker is not None and (worker.owes_an_answer or (worker.peak_bytes or 0) > self._recycled_bytes):
             worker.close()
         with self._changed:
             self._busy -= 1

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from pathlib import Path
 from typing import IO, Any
@@ -38,6 +37,7 @@ class Worker:
         """The most memory that it ever held, as of its last answer."""
         self.seconds = 0.0
         """What its last answer took, measured inside."""
+        self._waited_for = False
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=_ERROR_LINES)
         try:
@@ -60,7 +60,7 @@ class Worker:
         )
         for reader in self._readers:
             reader.start()
-        answer = self._next(time.monotonic() + START_LIMIT_S)
+        answer = self._next(START_LIMIT_S)
         if answer["answer"] != "ready":
             self.close()
             reason = answer["values"]["reason"]
@@ -78,18 +78,25 @@ class Worker:
         """True until it has ended."""
         return self._process.poll() is None
 
+    @property
+    def owes_an_answer(self) -> bool:
+        """True where whoever asked was stopped before the answer came: it must not be taken for the next one's."""
+        return self._waited_for
+
     def ask(self, name: str, question: Question) -> Figures:
         """The engine's figures for `question`; `name` is one of `questions.QUESTIONS`.
 
         Raises EngineRefusedError with the engine's reason, or EngineFailedError, after which the worker may have ended.
         """
         assert self._process.stdin is not None
+        self._waited_for = True
         try:
             self._process.stdin.write(json.dumps({"ask": name, "question": question.to_json()}) + "\n")
             self._process.stdin.flush()
         except (OSError, ValueError):
             raise self._ended() from None
-        answer = self._next(time.monotonic() + self._time_limit_s)
+        answer = self._next(self._time_limit_s)
+        self._waited_for = False
         self.peak_bytes, self.seconds = answer["peak_bytes"], answer["seconds"]
         figures = ANSWERS[answer["answer"]].from_json(answer["values"])
         if not isinstance(figures, Failure):
@@ -112,14 +119,14 @@ class Worker:
                 except BrokenPipeError:
                     continue
 
-    def _next(self, deadline: float) -> dict[str, Any]:
-        """Its next line. A worker that is late or writes anything else is ended, and EngineFailedError raised."""
+    def _next(self, limit_s: float) -> dict[str, Any]:
+        """Its next line. A worker that is late is ended, and EngineFailedError raised, as where it has ended by itself."""
         try:
-            line = self._answers.get(timeout=max(deadline - time.monotonic(), 0.0))
+            line = self._answers.get(timeout=limit_s)
         except queue.Empty:
             self.close()
             raise EngineFailedError(
-                f"the engine gave no answer within {self._time_limit_s:g} s and was stopped; ask again, or for --grade formula"
+                f"the engine gave no answer within {limit_s:g} s and was stopped; ask again, or for --grade formula"
             ) from None
         if line is None:
             raise self._ended()

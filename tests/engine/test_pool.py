@@ -124,6 +124,20 @@ def test_a_limit_of_memory() -> None:
         pool.close()
 
 
+def test_whoever_is_stopped_while_waiting_leaves_no_answer_behind(pool: EnginePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As a page's script is when its visitor clicks elsewhere.
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pool.plan(question())
+    with monkeypatch.context() as patched:
+        patched.setattr(Worker, "_next", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            pool.plan(question(context=32768))
+    assert pool.pids == ()
+    assert sum(pool.plan(question(context=4096)).kv_cache) == 512 << 20
+
+
 def test_a_refusal_leaves_the_worker_as_it_is(pool: EnginePool) -> None:
     pool.plan(question())
     pids = pool.pids
