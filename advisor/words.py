@@ -105,7 +105,7 @@ def tightest(plan: MemoryPlan) -> Pool:
 
 
 def missing_bytes(plan: MemoryPlan) -> int:
-    """What the memory that is shortest lacks, or where none is, what the GPU lacks under its limit; 0 where nothing is known."""
+    """What the shortest memory lacks, or where none is short, what the GPU lacks under its limit; 0 where nothing is known."""
     rooms = [pool.total_bytes + (pool.in_use_bytes or 0) - pool.capacity_bytes for pool in plan.pools if pool.capacity_bytes]
     if any(short > 0 for short in rooms):
         return max(rooms)

@@ -48,7 +48,7 @@ def show(model: ModelMetadata) -> None:
         legend(key_of(stack), key="stack_legend")
         st.plotly_chart(stack, config=CONFIG, key="stack", alt=stack_text(result.plan))
         st.subheader("Memory against context", anchor=False)
-        st.caption(curves_said(curves, chosen.machine))
+        st.caption(curves_said(curves, result, question.gpu_layers))
         lines = memory_by_context(curves.curves, curves.limit_bytes, result.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
         st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))

@@ -7,7 +7,6 @@ import streamlit as st
 
 from advisor.advice.verdict import Word
 from advisor.estimate import Estimate
-from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import MemoryPlan
 from advisor.ui.inert import inert
@@ -55,10 +54,11 @@ def plan_heading(result: Estimate) -> None:
         f"run by {settings.runtime}"
     )
     reasons = result.verdict.reasons if result.verdict else ()
-    st.markdown(_list(reasons[:_REASONS]))
-    if reasons[_REASONS:]:
-        with st.expander(f"{len(reasons) - _REASONS} more"):
-            st.markdown(_list(reasons[_REASONS:]))
+    at_once = len(reasons) if len(reasons) <= _REASONS + 1 else _REASONS
+    st.markdown(_list(reasons[:at_once]))
+    if reasons[at_once:]:
+        with st.expander(f"{len(reasons) - at_once} more"):
+            st.markdown(_list(reasons[at_once:]))
 
 
 def plan_numbers(result: Estimate, curves: Curves) -> None:
@@ -68,7 +68,6 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
     longest = curves.curves[0].longest
     weights = grade if result.model.predicted else "file"
     words = {"file": "from the file"}
-    placed = " and all layers on the GPU" if result.machine and result.machine.gpus else ""
     state = sizes["recurrent_state"]
     reach = "no limit" if curves.limit_bytes is None else "none" if longest is None else tokens(longest)
     numbers(
@@ -85,7 +84,7 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
                 "Longest context that fits",
                 reach,
                 grade,
-                f"With these settings{placed}, up to what the model was trained for. {GRADES[grade]}",
+                f"With these settings, up to what the model was trained for. {GRADES[grade]}",
             ),
         ],
         key="figures",
@@ -96,7 +95,9 @@ def plan_table(result: Estimate) -> None:
     """Every number by device with how it is known, and everything that was assumed, each behind one click."""
     plan = result.plan
     with st.expander("All numbers"):
-        columns = ("", *(device.name for device in plan.devices), "How it is known")
+        several = len(plan.devices) > 2
+        names = [f"GPU {index}: {device.name}" if several else device.name for index, device in enumerate(plan.devices[:-1], 1)]
+        columns = ("", *names, plan.host.name, "How it is known")
         table(columns, _rows(result), key="numbers", kinds=_kinds(len(plan.devices)))
         said = " ".join(f"{word.capitalize()}: {GRADES[word]}" for word in (plan.grade, "typical"))
         st.caption(f"{inert(said)} Rules of llama.cpp build {inert(plan.settings.build)}.")
@@ -105,12 +106,14 @@ def plan_table(result: Estimate) -> None:
             st.markdown(_list(result.assumptions))
 
 
-def curves_said(curves: Curves, machine: MachineProfile) -> str:
+def curves_said(curves: Curves, result: Estimate, asked_layers: int | str | None) -> str:
     """What the figure of memory against context shows and how that is known."""
-    if curves.limit_bytes is None:
-        return "By formula."
-    where = ", with all layers on the GPU" if machine.gpus else ""
-    return f"By formula. A dot marks the longest context that fits with a safe margin{where}."
+    gpus = result.machine.gpus if result.machine else ()
+    whose = "the first GPU's memory" if len(gpus) > 1 else "the GPU's memory" if gpus else "memory"
+    layers = f"{asked_layers} layers on the GPU" if isinstance(asked_layers, int) else "all layers on the GPU"
+    placed = f", with {layers}" if gpus else ""
+    dot = "" if curves.limit_bytes is None else " A dot marks the longest context that fits with a safe margin."
+    return f"What is taken of {whose}{placed}, by formula.{dot}"
 
 
 def _list(sentences: Sequence[str]) -> str:
