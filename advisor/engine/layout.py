@@ -13,8 +13,9 @@ from advisor.engine.self_test import check_engine
 from advisor.engine.virtual_gpus import MAX_GPUS
 from advisor.errors import EngineFailedError, QuestionError
 from advisor.machines.profile import MachineProfile
+from advisor.memory.assembly import Arrangement, Components, assemble
 from advisor.memory.plan import MemoryPlan
-from advisor.memory.planner import Arrangement, Components, Projector, arrange, assemble
+from advisor.memory.planner import Projector, arrange
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import CacheType, RunSettings
 from advisor.models.metadata import ModelMetadata

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from advisor.engine.layout import question_for
 from advisor.engine.pool import EnginePool
 from advisor.errors import EngineRefusedError, QuestionError
+from advisor.memory.assembly import Arrangement
 from advisor.memory.compute import ALIGNMENT
-from advisor.memory.planner import Arrangement, arrange
+from advisor.memory.planner import arrange
 from advisor.memory.presets import check
 from advisor.memory.rules import rules_for
 from advisor.models.library import catalogue
