@@ -55,6 +55,7 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     beta, decay = _gates(b, block, index, x)
     convolved = _convolved(b, block, index, mixed, shape.inner + 2 * keys * shape.state, shape.conv_kernel, "ssm_conv1d.weight")
     cache, state = _states(b, block, shape.state * shape.inner)
+    state = g.reshape(state, width, width, values, sequences)
     convolved = g.unary(convolved)
     span = 4 * (convolved.shape[0] * (shape.tokens - 1) + shape.state * keys)
     q, k = (
@@ -74,7 +75,9 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     out = g.unary(out, "rms_norm")
     out = g.binary("mul", out, b.weight(block, "ssm_norm.weight", index))
     out = g.binary("mul", out, g.unary(g.reshape(z, width, values, tokens, sequences)))
-    return g.matmul(b.weight(block, "ssm_out.weight", index), g.reshape(out, shape.inner, shape.tokens))
+    out = g.matmul(b.weight(block, "ssm_out.weight", index), g.reshape(out, shape.inner, shape.tokens))
+    # A view, so that the residual is added in its own place and not in the product's.
+    return g.reshape(out, shape.width, shape.tokens)
 
 
 def _gates(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node]:
@@ -108,7 +111,11 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
         g.view(convolved, shape.state, shape.groups, tokens, sequences, span=4 * (rows + shape.groups * shape.state))
         for _ in range(2)
     ]
-    steps = g.binary("add", g.cont(g.view(mixed, count, tokens, sequences, span=strided(mixed, count))), b.weight(block, "ssm_dt.bias", index))
+    steps = g.binary(
+        "add",
+        g.cont(g.view(mixed, count, tokens, sequences, span=strided(mixed, count))),
+        b.weight(block, "ssm_dt.bias", index),
+    )
     size = shape.tokens * shape.inner + shape.state * shape.inner * sequences
     decay = b.weight(block, "ssm_a", index)
     cache, scanned = _read_states(
