@@ -21,6 +21,10 @@ SAME_REASON = (
     (r"does not support different K .* and V .* cache types", r"keys and values in one cache, so their types cannot differ"),
 )
 """The engine's reason for a refusal, and the formula's."""
+_ROW = 512 * 34 // 32
+"""Bytes of 512 values in Q8_0, the widest of the types compared."""
+_CACHES = 3
+"""Tensors of one block's cache: keys, values, an indexer's keys."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,20 @@ class Comparison:
     compute: tuple[tuple[int, int], ...] = ()
     output: tuple[int, int] = (0, 0)
     padding: int = 0
-    """Most that aligning the weights can add."""
+    """Most that aligning and padding the weights adds to a device."""
+    cache_padding: int = 0
+    """The same for caches: nothing, but on CUDA, where rows of quantized tensors end on 512 values (ggml-cuda.cu:903-920)."""
 
     @property
-    def exact(self) -> bool:
-        """True where caches, states and the output buffer are equal to the byte, and weights but for what alignment adds."""
-        pads = all(0 <= engine - formula <= self.padding for engine, formula in self.weights)
-        return pads and all(engine == formula for engine, formula in (*self.kv_cache, *self.states, self.output))
+    def weights_exact(self) -> bool:
+        """True where weights are equal but for what their alignment adds."""
+        return all(0 <= engine - formula <= self.padding for engine, formula in self.weights)
+
+    @property
+    def caches_exact(self) -> bool:
+        """True where caches, states and the output buffer are equal to the byte, but for padded rows of quantized caches."""
+        caches = all(0 <= engine - formula <= self.cache_padding for engine, formula in self.kv_cache)
+        return caches and all(engine == formula for engine, formula in (*self.states, self.output))
 
     @property
     def same_refusal(self) -> bool:
@@ -82,8 +93,18 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
     weights, kv_cache, states, compute = (
         tuple(zip(engine, map(int, formula), strict=True)) for engine, formula in zip(theirs, ours, strict=True)
     )
-    padding = ALIGNMENT * len(model.tensors)
-    return Comparison(str(case), None, weights, kv_cache, states, compute, (figures.output, layout.output_bytes), padding)
+    padded = case.backend == "cuda"
+    return Comparison(
+        str(case),
+        None,
+        weights,
+        kv_cache,
+        states,
+        compute,
+        (figures.output, layout.output_bytes),
+        padding=(ALIGNMENT + padded * _ROW) * len(model.tensors),
+        cache_padding=padded * _ROW * _CACHES * model.hyperparameters.block_count,
+    )
 
 
 def _refusal(arrangement: Arrangement) -> str:

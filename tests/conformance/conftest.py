@@ -1,0 +1,22 @@
+"""Prints what the comparisons of a run came to: one line an architecture."""
+
+from typing import Any
+
+import pytest
+
+from tests.conformance.table import KEY, table
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    rows = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+        for name, value in report.user_properties
+        if name == KEY
+    ]
+    if rows:
+        terminalreporter.section("formula against engine: device totals")
+        for line in table(rows):
+            terminalreporter.write_line(line)
