@@ -15,7 +15,7 @@ from advisor.errors import EngineFailedError, QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.memory.assembly import Arrangement, Components, assemble
 from advisor.memory.plan import MemoryPlan
-from advisor.memory.planner import Projector, arrange
+from advisor.memory.planner import Projector, arrange, arrange_draft
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import CacheType, RunSettings
 from advisor.models.metadata import ModelMetadata
@@ -37,7 +37,8 @@ def engine_plan(
 ) -> MemoryPlan:
     """As `plan_memory`, with weights, caches, states, compute and output buffers as the engine plans them; grade "engine".
 
-    Where layers go is decided as there. What drivers take beyond the engine, a projector and a draft model stay by formula.
+    Where layers go is decided as there. What drivers take beyond the engine, a projector, and the context with which a model
+    drafts for itself stay by formula.
     Raises QuestionError for what this engine cannot answer, EngineRefusedError for what it refuses, and MissingPartError where
     the engine is missing or broke down.
     """
@@ -47,9 +48,10 @@ def engine_plan(
     pool = pool or engine_pool()
     check_engine(pool)
     figures = pool.plan(question)
-    placement = arrangement.placement
-    if figures.layers != (*placement.blocks, placement.output):
-        raise EngineFailedError("the engine put layers on other devices than it was asked to; ask for --grade formula")
+    if draft is not None and not arrangement.layout.nextn:
+        beside = arrange_draft(draft, arrangement.layout, arrangement.devices)
+        drafting = components(pool.plan(question_for(beside)), beside).total
+        arrangement = replace(arrangement, beside=replace(arrangement.beside, draft=drafting))
     plan = assemble(arrangement, components(figures, arrangement), "engine")
     return replace(plan, assumptions=plan.assumptions + _assumptions(arrangement, question, figures))
 
@@ -100,9 +102,11 @@ def components(figures: PlanFigures, arrangement: Arrangement) -> Components:
     """The engine's figures. Where only its log could be read, weights are counted from the tensor table by the engine's own
     assignment of layers, and caches likewise, which must come to the sum that the engine printed.
 
-    Raises EngineFailedError where they do not.
+    Raises EngineFailedError where they do not, or where layers lie elsewhere than they were asked to.
     """
     layout, placement = arrangement.layout, arrangement.placement
+    if figures.layers != (*placement.blocks, placement.output):
+        raise EngineFailedError("the engine put layers on other devices than it was asked to; ask for --grade formula")
     weights, kv_cache = figures.weights, figures.kv_cache
     if weights is None:
         weights = tuple(int(size) for size in layout.weights(placement))
@@ -120,8 +124,10 @@ def _assumptions(arrangement: Arrangement, question: PlanQuestion, figures: Plan
         said.append(caveat)
     if arrangement.layout.settings.flash_attention == "auto" and figures.flash_attention is False:
         said.append("The engine switches flash attention off for this model on these devices.")
-    if arrangement.beside.total.any():
-        said.append("What runs beside the model (projector, draft model) is worked out by formula.")
+    if arrangement.beside.projector.any():
+        said.append("The projector's memory is worked out by formula.")
+    if arrangement.layout.nextn:
+        said.append("The second context, with which the model drafts for itself, is worked out by formula.")
     return tuple(said)
 
 

@@ -53,6 +53,15 @@ class Components:
     output: int
     """On the host."""
 
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """All of it by device."""
+        total = np.zeros(len(self.weights), dtype=np.int64)
+        for part in (self.weights, self.kv_cache, self.recurrent_state, self.compute):
+            total += np.asarray(part, dtype=np.int64)
+        total[-1] += self.output
+        return total
+
 
 def assemble(arrangement: Arrangement, components: Components, grade: Grade) -> MemoryPlan:
     """The plan that these components make."""

@@ -133,12 +133,9 @@ def _projector_bytes(projector: Projector | None, layout: Layout, devices: Seque
     return found
 
 
-def _draft_bytes(draft: ModelMetadata | None, layout: Layout, devices: Sequence[Device]) -> NDArray[np.int64]:
-    """A draft model is planned like the model, whole on the GPUs, with f16 cache and the model's context and slots
-    (common/speculative.cpp:2420-2500; common/fit.cpp:218-238 adds it to every measurement)."""
-    found = np.zeros(len(devices), dtype=np.int64)
-    if draft is None or _drafts_itself(layout.model, draft):
-        return found
+def arrange_draft(draft: ModelMetadata, layout: Layout, devices: Sequence[Device]) -> Arrangement:
+    """Where a draft model of its own goes: planned like the model, whole on the GPUs, with f16 cache and the model's context
+    and slots (common/speculative.cpp:2420-2500; common/fit.cpp:218-238 adds it to every measurement)."""
     settings = layout.settings.model_copy(
         update={
             "type_k": "f16",
@@ -147,11 +144,15 @@ def _draft_bytes(draft: ModelMetadata | None, layout: Layout, devices: Sequence[
             "gpu_layers": 0 if layout.settings.gpu_layers == 0 else "all",
         }
     )
-    own = Layout(draft, settings, devices[0].backend)
-    placement = choose_placement(own, devices, found)
-    found += own.total(placement)
-    found[-1] += own.output_bytes
-    return found
+    own, nothing = Layout(draft, settings, devices[0].backend), np.zeros(len(devices), dtype=np.int64)
+    placement = choose_placement(own, devices, nothing)
+    return Arrangement(own, placement, tuple(devices), Beside(nothing, nothing), settings)
+
+
+def _draft_bytes(draft: ModelMetadata | None, layout: Layout, devices: Sequence[Device]) -> NDArray[np.int64]:
+    if draft is None or _drafts_itself(layout.model, draft):
+        return np.zeros(len(devices), dtype=np.int64)
+    return _by_formula(arrange_draft(draft, layout, devices)).total
 
 
 def _own_draft_bytes(layout: Layout, placement: Placement) -> NDArray[np.int64]:

@@ -221,6 +221,26 @@ def test_rows_pools_and_overheads_are_the_formulas(pool: EnginePool) -> None:
     assert sum(one.total_bytes for one in engine.pools) == sum(row.total_bytes for row in engine.devices)
 
 
+def test_a_draft_model_is_the_engines_too(pool: EnginePool) -> None:
+    asked, draft = model("llama-3.1-8b"), model("llama-3.2-1b")
+    settings = resolve({"context": 8192}, asked, has_gpu=True)
+    found = engine_plan(asked, None, settings, draft=draft, pool=pool)
+    alone = engine_plan(draft, None, settings, pool=pool)
+    for row, own in zip(found.devices, alone.devices, strict=True):
+        assert row.draft_bytes == own.total_bytes - own.overhead_bytes
+    assert found.devices[0].draft_bytes > 0
+
+
+def test_a_model_that_drafts_for_itself_loads_its_blocks_for_that(pool: EnginePool) -> None:
+    asked = model("glm-4.5-air")
+    settings = resolve({"context": 8192}, asked, has_gpu=True)
+    formula = plan_memory(asked, None, settings, draft=asked)
+    with_it, without = engine_plan(asked, None, settings, draft=asked, pool=pool), engine_plan(asked, None, settings, pool=pool)
+    assert without.devices[0].weights_bytes < with_it.devices[0].weights_bytes
+    assert with_it.devices[0].weights_bytes == pytest.approx(formula.devices[0].weights_bytes, rel=1e-5)
+    assert any("drafts for itself" in sentence for sentence in with_it.assumptions)
+
+
 def test_flash_attention_over_a_quantized_cache_needs_scratch_on_cuda_and_not_on_vulkan(pool: EnginePool) -> None:
     settings = {"slots": 1, "context": 32768, "type_k": "q8_0", "type_v": "q8_0", "gpu_layers": "all"}
     cuda, vulkan = (
