@@ -56,6 +56,12 @@ class EnginePool:
         with self._changed:
             return tuple(worker.pid for worker, _ in self._idle)
 
+    @property
+    def peak_bytes(self) -> int | None:
+        """The most memory that a worker waiting for a question ever held; None where none waits, or the system does not say."""
+        with self._changed:
+            return max((worker.peak_bytes for worker, _ in self._idle if worker.peak_bytes is not None), default=None)
+
     def close(self) -> None:
         """End all workers that are idle. The pool may be used again."""
         with self._changed:
