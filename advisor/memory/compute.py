@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.profile import Backend
-from advisor.memory.compute_allocator import Event, lifetimes, peak
+from advisor.memory.compute_allocator import Segment, Sizes, lifetimes, peak
+from advisor.memory.compute_blocks import Block, GraphShape
 from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
-from advisor.memory.compute_model import build
+from advisor.memory.compute_model import Ends, build
+from advisor.memory.compute_periods import UnsteadyError, cuts, kept, unfold
 from advisor.memory.compute_schedule import assign_devices, split
 from advisor.memory.placement import Placement
 from advisor.memory.presets import is_quantized
@@ -72,9 +74,9 @@ def compute_buffers(
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
     if tried and not flash_attention_stays(facts):
         facts = replace(facts, shape=replace(facts.shape, flash=False))
-    cells = {CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}
-    plan = _events(facts)
-    buffers = tuple(ComputeBuffer(*peak(events, cells, ALIGNMENT)) for events in plan)
+    sizes = Sizes({CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}, facts.block_bytes, facts.end_bytes)
+    plan = _requests(facts.shape, facts.blocks, facts.ends, pipelined=facts.pipelined)
+    buffers = tuple(ComputeBuffer(*peak(segments, sizes, ALIGNMENT)) for segments in plan)
     return _reordered(facts, buffers) if backend == "vulkan" else buffers
 
 
@@ -105,16 +107,18 @@ def flash_attention_stays(facts: Facts) -> bool:
     mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
     if not facts.shape.flash or len(devices) < 2 or not mixed:
         return True
-    return _flash_attention_stays(facts.without_cells())
+    return _flash_attention_stays(facts.shape, facts.blocks, facts.ends)
 
 
-@lru_cache(maxsize=128)
-def _flash_attention_stays(facts: Facts) -> bool:
-    slots = facts.shape.sequences
-    graph = build(replace(facts.shape, tokens=slots, outputs=slots), facts.blocks, facts.ends)
-    assign_devices(graph, facts.shape.host, offload=True)
+@lru_cache(maxsize=256)
+def _flash_attention_stays(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends) -> bool:
+    # Which device a node falls to is decided within its block or beside it, so periods of blocks need not all be there.
+    blocks = tuple(blocks[number] for number in kept(len(blocks), cuts(blocks)))
+    slots = shape.sequences
+    graph = build(replace(shape, tokens=slots, outputs=slots), blocks, ends)
+    assign_devices(graph, shape.host, offload=True)
     placed = [node.device for node in graph.nodes if node.op == "flash_attn"]
-    wanted = [block.device for block in facts.blocks if "attn_q.weight" in block.named or "attn_qkv.weight" in block.named]
+    wanted = [block.device for block in blocks if "attn_q.weight" in block.named or "attn_qkv.weight" in block.named]
     return len(placed) != len(wanted) or placed == wanted
 
 
@@ -135,17 +139,26 @@ def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[Comput
     return (*gpus, buffers[-1])
 
 
-def _events(facts: Facts) -> tuple[tuple[Event, ...], ...]:
-    return _laid_out(facts.without_cells())
+@lru_cache(maxsize=1024)
+def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[tuple[Segment, ...], ...]:
+    """What each device's allocator is asked for, whatever the context and the bytes of the weights."""
+    # Copies for a pipeline are all taken before the first block, some of them for one block.
+    found = () if pipelined else cuts(blocks)
+    if found:
+        remaining = tuple(blocks[number] for number in kept(len(blocks), found))
+        try:
+            return tuple(unfold(segments, found) for segments in _laid_out(shape, remaining, ends, pipelined=pipelined))
+        except UnsteadyError:
+            pass
+    return _laid_out(shape, blocks, ends, pipelined=pipelined)
 
 
-@lru_cache(maxsize=512)
-def _laid_out(facts: Facts) -> tuple[tuple[Event, ...], ...]:
-    graph = build(facts.shape, facts.blocks, facts.ends)
-    host = facts.shape.host
-    assign_devices(graph, host, offload=True)
+@lru_cache(maxsize=1024)
+def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[tuple[Segment, ...], ...]:
+    graph = build(shape, blocks, ends)
+    assign_devices(graph, shape.host, offload=True)
     for node in graph.nodes:
-        if node.op == "flash_attn" and node.device == host:
+        if node.op == "flash_attn" and node.device == shape.host:
             node.fixed = None  # only GPUs keep copies of a quantized cache beside the result
-    leaves, steps = split(graph, PIPELINE_COPIES if facts.pipelined else 1)
-    return lifetimes(leaves, steps, host + 1)
+    leaves, steps = split(graph, PIPELINE_COPIES if pipelined else 1)
+    return lifetimes(leaves, steps, shape.host + 1)

@@ -1,31 +1,50 @@
 """Peak of a compute buffer: ggml-alloc replayed without memory.
 
 `lifetimes` does once what depends on the graph alone (who reuses whose memory, when what is freed);
-`peak` then replays the best-fit allocator for given cache sizes (ggml/src/ggml-alloc.c of the pinned engine).
+`peak` then replays the best-fit allocator for given sizes (ggml/src/ggml-alloc.c of the pinned engine).
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from advisor.memory.compute_graph import IN_PLACE, Node, Size
+from advisor.memory.compute_graph import BLOCK_WEIGHT, END_WEIGHT, IN_PLACE, Node, Size
 from advisor.memory.compute_schedule import Step
 
 _ENDLESS = 1 << 62
 
 
-Event = tuple[int, Size | None, str]
-"""Memory is taken for a tensor, or freed where the size is None: (number of the tensor, size, stage).
+class Request(NamedTuple):
+    """Memory taken for a tensor, or given back where `size` is None. Operations in place keep what they overwrite."""
 
-Operations in place keep the tensor of what they overwrite. Plain tuples: thousands are kept, and Python's collector passes over
-those.
-"""
+    slot: int
+    """The tensor: its number among those that its segment took."""
+    back: int
+    """How many segments ago it was taken."""
+    size: Size | None
+    """Of a block's weight: its number, how many segments ago its block was, and BLOCK_WEIGHT."""
+    stage: str
+
+
+Segment = tuple[Request, ...]
+"""What one device's allocator is asked for during one block. Segment 0 is what comes before the first."""
 
 
 class _Lifetimes:
     """Counts readers as ggml-alloc does. The counts are kept in the nodes, which are made for one layout only."""
 
     def __init__(self, devices: int) -> None:
-        self.events: list[list[Event]] = [[] for _ in range(devices)]
-        self.count = 0
+        self.segments: list[list[list[Request]]] = [[[]] for _ in range(devices)]
+        self.counts = [0] * devices
+        self.segment = 0
+
+    def next_segment(self) -> None:
+        """What is asked for from now on belongs to the next block."""
+        self.segment += 1
+        self.counts = [0] * len(self.counts)
+        for segments in self.segments:
+            segments.append([])
 
     def take(self, node: Node, device: int) -> None:
         """ggml_gallocr_allocate_node."""
@@ -36,16 +55,20 @@ class _Lifetimes:
             for parent in node.sources:
                 if _inherit(node, parent):
                     return
-        node.tensor, node.home = self.count, device
-        self.count += 1
-        self.events[device].append((node.tensor, node.size(), node.stage))
+        slot = self.counts[device]
+        self.counts[device] = slot + 1
+        node.tensor, node.segment, node.home = slot, self.segment, device
+        number, block, kind = size = node.size()
+        if kind == BLOCK_WEIGHT:
+            size = (number, self.segment - 1 - block, kind)
+        self.segments[device][-1].append(Request(slot, 0, size, node.stage))
 
     def free(self, node: Node) -> None:
         """ggml_gallocr_free_node."""
         if node.is_output:
             return
         node.held = False
-        self.events[node.home].append((node.tensor, None, node.stage))
+        self.segments[node.home][-1].append(Request(node.tensor, self.segment - node.segment, None, node.stage))
 
     def release(self, parent: Node) -> None:
         """One reader less of `parent`."""
@@ -67,33 +90,11 @@ def _inherit(node: Node, parent: Node) -> bool:
     if not parent.held or parent.is_output or parent.children != 1 or parent.views or not node.same_layout(parent):
         return False
     parent.held = False
-    node.tensor, node.home = parent.tensor, parent.home
+    node.tensor, node.segment, node.home = parent.tensor, parent.segment, parent.home
     return True
 
 
-def lifetimes(leaves: Iterable[Node], steps: Sequence[Step], devices: int) -> tuple[tuple[Event, ...], ...]:
-    """What each device's allocator is asked for, in order (ggml_gallocr_alloc_graph_impl)."""
-    run = _Lifetimes(devices)
-    take, release = run.take, run.release
-    for leaf in leaves:
-        take(leaf, leaf.device)
-    _count_readers(run, steps)
-    for node, dependency in steps:
-        if dependency:
-            take(node, node.device)
-            release(node)
-            continue
-        for source in node.sources:
-            if not source.held:
-                take(source, node.device)
-        take(node, node.device)
-        for source in node.sources:
-            release(source)
-    return tuple(tuple(events) for events in run.events)
-
-
 def _count_readers(run: _Lifetimes, steps: Sequence[Step]) -> None:
-    """How often each node is read, and memory for the inputs, which comes first."""
     for node, dependency in steps:
         if dependency:
             node.children += 1
@@ -108,19 +109,114 @@ def _count_readers(run: _Lifetimes, steps: Sequence[Step]) -> None:
                 run.take(source, node.device)
 
 
-def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tuple[int, str]:
-    """Most bytes in use at once, and the stage that asked for them. `cells` says how many cells each cache has."""
+def lifetimes(leaves: Iterable[Node], parts: Sequence[Sequence[Step]], devices: int) -> tuple[tuple[Segment, ...], ...]:
+    """What each device's allocator is asked for, in order (ggml_gallocr_alloc_graph_impl). `parts` are the steps by block."""
+    run = _Lifetimes(devices)
+    take, release = run.take, run.release
+    for leaf in leaves:
+        take(leaf, leaf.device)
+    for steps in parts:
+        _count_readers(run, steps)
+    for steps in parts:
+        run.next_segment()
+        for node, dependency in steps:
+            if dependency:
+                take(node, node.device)
+                release(node)
+                continue
+            for source in node.sources:
+                if not source.held:
+                    take(source, node.device)
+            take(node, node.device)
+            for source in node.sources:
+                release(source)
+    return tuple(tuple(map(tuple, segments)) for segments in run.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a layout leaves open."""
+
+    cells: Mapping[int, int]
+    """Cells of each cache."""
+    block_bytes: Sequence[tuple[int, ...]] = ()
+    """Bytes of the weights of each block."""
+    end_bytes: Sequence[int] = ()
+
+    def of(self, size: Size, number: int) -> int:
+        """Bytes of something taken in segment `number`."""
+        constant, each, kind = size
+        if kind == BLOCK_WEIGHT:
+            return self.block_bytes[number - 1 - each][constant]
+        return self.end_bytes[constant] if kind == END_WEIGHT else constant + each * self.cells.get(kind, 0)
+
+
+Held = dict[int, tuple[int, int]]
+"""(offset, bytes) of each tensor that a segment took and that is not given back yet."""
+
+
+def peak(segments: Sequence[Segment], sizes: Sizes, alignment: int) -> tuple[int, str]:
+    """Most bytes in use at once, and the stage that asked for them.
+
+    Segments that come again find the same holes before long, and then what they do to them is known.
+    """
     free = [[0, _ENDLESS]]  # [offset, size] by offset; the last one is what lies beyond all that was ever used
-    held: dict[int, tuple[int, int]] = {}
-    highest = 0
-    decided = ""
-    mask = alignment - 1
-    for tensor, wanted, stage in events:
+    held: list[Held] = []
+    repeated = {key for key, count in Counter(map(id, segments)).items() if count > 1}
+    readings: dict[int, _Reading] = {}
+    known: dict[tuple[object, ...], tuple[list[list[int]], Held, int, str]] = {}
+    highest, decided = 0, ""
+    for number, segment in enumerate(segments):
+        if id(segment) not in repeated:
+            own, most, stage = _replay(segment, number, sizes, alignment, free, held)
+        else:
+            reading = readings.get(id(segment)) or readings.setdefault(id(segment), _Reading.of(segment))
+            before = (id(segment), *reading.seen(number, sizes, held), *map(tuple, free))
+            if found := known.get(before):
+                holes, own, most, stage = found
+                free, own = [list(hole) for hole in holes], dict(own)
+                for back, slot in reading.given_back:
+                    del held[number - back][slot]
+                held.append(own)
+            else:
+                own, most, stage = _replay(segment, number, sizes, alignment, free, held)
+                known[before] = ([list(hole) for hole in free], dict(own), most, stage)
+        if most > highest:
+            highest, decided = most, stage
+    return highest, decided
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What of the state before it a segment depends on, besides the holes."""
+
+    given_back: tuple[tuple[int, int], ...]
+    """(segments ago, slot) of what it gives back of earlier segments."""
+    weights: tuple[int, ...]
+    """How many segments ago the blocks were whose weights it copies."""
+
+    @classmethod
+    def of(cls, segment: Segment) -> "_Reading":
+        copied = {request.size[1] for request in segment if request.size and request.size[2] == BLOCK_WEIGHT}
+        return cls(tuple((request.back, request.slot) for request in segment if request.back), tuple(copied))
+
+    def seen(self, number: int, sizes: Sizes, held: Sequence[Held]) -> list[object]:
+        weights = [sizes.block_bytes[number - 1 - back] for back in self.weights]
+        return [*weights, *[held[number - back][slot] for back, slot in self.given_back]]
+
+
+def _replay(
+    segment: Segment, number: int, sizes: Sizes, alignment: int, free: list[list[int]], held: list[Held]
+) -> tuple[Held, int, str]:
+    """Change `free` and `held` as the segment does; what it holds at its end, the most bytes, and the stage that took them."""
+    own: Held = {}
+    held.append(own)
+    highest, decided, mask = 0, "", alignment - 1
+    for slot, back, wanted, stage in segment:
         if wanted is None:
-            _give_back(free, *held.pop(tensor))
+            _give_back(free, *held[number - back].pop(slot))
             continue
-        constant, per_cell, cache = wanted
-        size = (constant + per_cell * cells.get(cache, 0) + mask) & ~mask
+        size = (sizes.of(wanted, number) + mask) & ~mask
         best, best_size = len(free) - 1, _ENDLESS
         for index in range(len(free) - 1):
             room = free[index][1]
@@ -128,14 +224,14 @@ def peak(events: Sequence[Event], cells: dict[int, int], alignment: int) -> tupl
                 best, best_size = index, room
         block = free[best]
         offset = block[0]
-        held[tensor] = (offset, size)
+        own[slot] = (offset, size)
         block[0] += size
         block[1] -= size
         if not block[1]:
             del free[best]
         if offset + size > highest:
             highest, decided = offset + size, stage
-    return highest, decided
+    return own, highest, decided
 
 
 def _give_back(free: list[list[int]], offset: int, size: int) -> None:

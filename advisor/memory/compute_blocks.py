@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from advisor.memory.compute_graph import Graph, Node
+from advisor.memory.compute_graph import BLOCK_WEIGHT, Graph, Node, Size
 from advisor.models.hyperparameters import Attention
 
 
 @dataclass(frozen=True)
 class Block:
-    """What the graph of one block depends on. Equal blocks in a row need to be laid out only a few times."""
+    """What the graph of one block depends on: all but the bytes of its weights."""
 
     device: int
     experts_device: int
@@ -29,13 +29,25 @@ class Block:
     value_length: int
     rotates: bool
     """True where it has rotary embedding."""
-    weights: tuple[tuple[str, tuple[int, ...], int], ...]
-    """(name without "blk.N.", shape, bytes). Bytes are 0 where the weight is never copied between devices."""
+    sparse: bool
+    """Gemma 3n: only the largest activations are kept."""
+    copied: bool
+    """True where weights are copied between devices, so that their bytes matter."""
+    weights: tuple[tuple[str, tuple[int, ...]], ...]
+    """(name without "blk.N.", shape)."""
+    factors: tuple[tuple[str, tuple[int, ...], int], ...]
+    """(name, shape, bytes) of factors for rotary embedding that all blocks share."""
 
     @cached_property
-    def named(self) -> dict[str, tuple[tuple[int, ...], int]]:
-        """Weights by name."""
-        return {name: (shape, n_bytes) for name, shape, n_bytes in self.weights}
+    def named(self) -> dict[str, tuple[tuple[int, ...], Size | None]]:
+        """Shapes and sizes by name; a size of None stands for bytes that the layout does not depend on."""
+        own = {name: (shape, None if self.copied else (0, 0, 0)) for name, shape in self.weights}
+        return {**own, **{name: (shape, (n_bytes, 0, 0)) for name, shape, n_bytes in self.factors}}
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Place of each weight in `weights`."""
+        return {name: number for number, (name, _) in enumerate(self.weights)}
 
     @cached_property
     def identity(self) -> int:
@@ -53,7 +65,10 @@ class Block:
                 self.key_length,
                 self.value_length,
                 self.rotates,
+                self.sparse,
+                self.copied,
                 self.weights,
+                self.factors,
             )
         )
 
@@ -150,9 +165,9 @@ class BlockBuilder:
         """A weight of block number `index`; of all blocks of a device, where `index` is negative."""
         key = (index if index >= 0 else -1 - block.device, name)
         if key not in self._weights:
-            shape, n_bytes = block.named[name]
+            shape, size = block.named[name]
             device = block.experts_device if "_exps" in name else block.device
-            self._weights[key] = self.graph.weight(device, n_bytes, *shape)
+            self._weights[key] = self.graph.weight(device, size or (block.numbers[name], index, BLOCK_WEIGHT), *shape)
         return self._weights[key]
 
     def input(self, name: str, kind: str, *shape: int) -> Node:

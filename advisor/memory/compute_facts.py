@@ -1,18 +1,21 @@
 """From a model, its placement and settings to the few values that its compute graph depends on: `Facts`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 from typing import Literal
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from advisor.memory.cache import cache_cells
 from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
-from advisor.memory.compute_model import Ends
+from advisor.memory.compute_model import END_WEIGHTS, Ends
 from advisor.memory.placement import Placement
 from advisor.memory.presets import uses_flash_attention
 from advisor.memory.rules import EngineRules
 from advisor.memory.settings import RunSettings
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Attention, Hyperparameters
 from advisor.models.metadata import ModelMetadata
 
@@ -34,7 +37,8 @@ LATE_ROWS = frozenset(
 """Architectures that pick the rows to output after the last block (`embeddings_nextn_masked` in src/models/)."""
 
 
-Weights = dict[str, tuple[tuple[int, ...], int]]
+SizedBlock = tuple[Block, tuple[int, ...]]
+"""A block and the bytes of its weights, in their order; nothing where they are not copied between devices."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +47,20 @@ class Facts:
 
     shape: GraphShape
     blocks: tuple[Block, ...]
+    block_bytes: tuple[tuple[int, ...], ...]
+    """Bytes of each block's weights, in their order; nothing where they are not copied between devices."""
     ends: Ends
+    end_bytes: tuple[int, ...]
+    """Bytes of `END_WEIGHTS`."""
     pipelined: bool
     cells: int
     """Cells of the full-attention cache, of one stream."""
     window_cells: int
 
-    def without_cells(self) -> "Facts":
-        """The same for any context: what the layout's order depends on."""
-        return replace(self, cells=0, window_cells=0)
 
-
+_F32_BYTES = 4
+_SPARSE_BLOCKS = 10
+"""Gemma 3n keeps only the largest activations in its first blocks (n_layer_sparsity, src/models/models.h)."""
 _SMALL_BATCH = 32
 """Below this many tokens norms are placed with their block whatever is offloaded (src/llama-context.cpp:2647)."""
 
@@ -124,11 +131,15 @@ def facts_of(
         per_layer_width=hp.per_layer_embedding_length,
         per_layer_on_host=rules.per_layer_on_host,
     )
-    blocks, others = _weights(model)
+    sized = representative(_blocks(model, placement), rough=rough)
+    # Only what is copied between devices needs its size: nothing is where all of it lies on one.
+    alone = placement.gpus == 0
     return Facts(
         shape=shape,
-        blocks=tuple(representative(_blocks(hp, blocks, others, placement), rough=rough)),
-        ends=_ends(hp, others, placement),
+        blocks=tuple(block for block, _ in sized),
+        block_bytes=tuple(n_bytes for _, n_bytes in sized),
+        ends=_ends(hp, model.block_tensors, placement),
+        end_bytes=(0,) * len(END_WEIGHTS) if alone else _end_bytes(model),
         pipelined=placement.pipelined,
         cells=cells if hp.causal else tokens // streams,
         window_cells=window_cells if hp.causal else tokens // streams,
@@ -168,32 +179,27 @@ def _type_size(name: str) -> tuple[int, int]:
     return GGML_QUANT_SIZES[GGMLQuantizationType[name.upper()]]
 
 
-def _weights(model: ModelMetadata) -> tuple[list[Weights], Weights]:
-    """Weights by block, without their prefix, and all others."""
-    blocks: list[Weights] = [{} for _ in range(model.hyperparameters.block_count)]
-    others: Weights = {}
-    for tensor in model.tensors:
-        head, _, rest = tensor.name.partition(".")
-        if head == "blk":
-            number, _, name = rest.partition(".")
-            blocks[int(number)][name] = (tensor.shape, tensor.n_bytes)
-        else:
-            others[tensor.name] = (tensor.shape, tensor.n_bytes)
-    return blocks, others
+class _BlockMaker:
+    """The blocks of one model by placement. Equal ones are the same object, so that comparing them costs nothing."""
 
+    def __init__(self, tensors: BlockTensors, hp: Hyperparameters) -> None:
+        self._tensors, self._hp = tensors, hp
+        others = ((name, tensors.others.get(name)) for name in ROPE_FACTORS)
+        self._factors = tuple((name, found[0], _F32_BYTES * prod(found[0])) for name, found in others if found)
+        self._made: dict[tuple[int, int, int, int, bool], Block] = {}
+        self._shared: dict[Block, Block] = {}
+        self.caches = [_cache_owner(hp, index) for index in range(hp.layer_count)]
 
-def _blocks(hp: Hyperparameters, weights: Sequence[Weights], others: Weights, placement: Placement) -> list[Block]:
-    factors = [(name, *others[name]) for name in ROPE_FACTORS if name in others]
-    blocks = []
-    for index in range(hp.layer_count):
-        device, experts = placement.blocks[index], placement.experts(index)
-        copied = placement.gpus > 0 and placement.host in (device, experts)
-        named = [(name, shape, size if copied else 0) for name, (shape, size) in weights[index].items()]
-        blocks.append(
-            Block(
+    def block(self, index: int, device: int, experts: int, cache_device: int, *, copied: bool) -> Block:
+        """Block number `index` with its parts on these devices."""
+        key = (index, device, experts, cache_device, copied)
+        found = self._made.get(key)
+        if found is None:
+            hp = self._hp
+            made = Block(
                 device=device,
                 experts_device=experts,
-                cache_device=_cache_device(hp, placement, index),
+                cache_device=cache_device,
                 attention=hp.attention[index],
                 caches=hp.caches_kv[index],
                 recurrent=hp.recurrent[index],
@@ -202,19 +208,39 @@ def _blocks(hp: Hyperparameters, weights: Sequence[Weights], others: Weights, pl
                 key_length=hp.key_length[index],
                 value_length=hp.value_length[index],
                 rotates=_rotates(hp, index),
-                weights=(*named, *factors),
+                sparse=hp.architecture == "gemma3n" and index < _SPARSE_BLOCKS,
+                copied=copied,
+                weights=self._tensors.blocks[index],
+                factors=self._factors,
             )
-        )
+            found = self._made[key] = self._shared.setdefault(made, made)
+        return found
+
+
+@lru_cache(maxsize=512)
+def _maker(tensors: BlockTensors, hp: Hyperparameters) -> _BlockMaker:
+    return _BlockMaker(tensors, hp)
+
+
+def _blocks(model: ModelMetadata, placement: Placement) -> list[SizedBlock]:
+    maker = _maker(model.block_tensors, model.hyperparameters)
+    devices, host, gpus = placement.blocks, placement.host, placement.gpus
+    blocks = []
+    for index, owner in enumerate(maker.caches):
+        device, experts = devices[index], placement.experts(index)
+        copied = gpus > 0 and host in (device, experts)
+        block = maker.block(index, device, experts, devices[owner], copied=copied)
+        blocks.append((block, model.block_bytes[index] if copied else ()))
     return blocks
 
 
-def _cache_device(hp: Hyperparameters, placement: Placement, index: int) -> int:
-    """The device of the cache that a block reads: its own, or the latest one of its kind before it."""
+def _cache_owner(hp: Hyperparameters, index: int) -> int:
+    """The block whose cache a block reads: itself, or the latest one of its kind before it."""
     if not hp.caches_kv[index] and not hp.recurrent[index]:
         for earlier in range(index - 1, -1, -1):
             if hp.caches_kv[earlier] and hp.attention[earlier] is hp.attention[index]:
-                return placement.blocks[earlier]
-    return placement.blocks[index]
+                return earlier
+    return index
 
 
 def _rotates(hp: Hyperparameters, index: int) -> bool:
@@ -232,28 +258,29 @@ OWN_TENSORS = ("indexer.attn_k.weight", "inp_gate.weight")
 """Weights of blocks that have graph inputs or leaves of their own: sparse attention's indexer, per-layer embeddings."""
 
 
-def _copies_differ(blocks: Sequence[Block]) -> bool:
+def _copies_differ(blocks: Sequence[SizedBlock]) -> bool:
     """True where weights of unlike blocks are copied to a GPU: the order of the copies then decides how memory falls apart."""
-    copied = {block for block in blocks if any(size for _, _, size in block.weights)}
-    return len(copied) > 1
+    return len({(block, n_bytes) for block, n_bytes in blocks if block.copied or block.factors}) > 1
 
 
-def representative(blocks: Sequence[Block], often: int = 2, *, rough: bool = False) -> list[Block]:
+def representative(blocks: Sequence[SizedBlock], often: int = 2, *, rough: bool = False) -> list[SizedBlock]:
     """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
     those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
     memory falls apart into ever other pieces, and blocks with inputs of their own add up: then
     all blocks are needed, unless a `rough` layout will do."""
-    added = any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in blocks)
+    kinds = {block for block, _ in blocks}
+    added = any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in kinds)
     if not rough and (added or _copies_differ(blocks)):
         return list(blocks)
-    kept: list[Block] = []
-    seen: dict[Block, int] = {}
+    kept: list[SizedBlock] = []
+    seen: dict[SizedBlock, int] = {}
     last = len(blocks) - 1
-    for index, block in enumerate(blocks):
-        edge = index > last - 2 or blocks[index + 1].device != block.device or blocks[index - 1].device != block.device
-        if edge or seen.get(block, 0) < often:
-            kept.append(block)
-            seen[block] = seen.get(block, 0) + 1
+    for index, one in enumerate(blocks):
+        device = one[0].device
+        edge = index > last - 2 or blocks[index + 1][0].device != device or blocks[index - 1][0].device != device
+        if edge or seen.get(one, 0) < often:
+            kept.append(one)
+            seen[one] = seen.get(one, 0) + 1
     return kept
 
 
@@ -264,22 +291,24 @@ def _scaled(architecture: str) -> Literal["", "within", "after"]:
     return "after" if architecture.startswith(("gemma", "grok", "afmoe")) else ""
 
 
-def _ends(hp: Hyperparameters, others: Weights, placement: Placement) -> Ends:
+def _ends(hp: Hyperparameters, tensors: BlockTensors, placement: Placement) -> Ends:
+    others = tensors.others
     embedding = others.get("token_embd.weight", ((hp.embedding_length, hp.vocab_size), 0))
     output = others.get("output.weight", embedding)
     return Ends(
         vocabulary=output[0][-1] if hp.causal else 1,  # encoders have no output layer
         output_device=placement.output,
-        # Only what is copied between devices needs its size: GPUs take over products with host weights, never rows of a table.
-        output_bytes=output[1] if placement.gpus and placement.output == placement.host else 0,
-        embedding_bytes=0,
         norm_layer="output_norm.bias" in others or hp.architecture in LAYER_NORM,
-        per_layer_bytes=(
-            others.get("per_layer_token_embd.weight", ((), 0))[1],
-            others.get("per_layer_model_proj.weight", ((), 0))[1],
-        ),
-        alternate_bytes=others.get("altup_proj.weight", ((), 0))[1],
         softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
         scaled_logits=hp.architecture.startswith(("granite", "command-r", "cohere2", "minicpm")),
         scaled_embeddings=_scaled(hp.architecture),
     )
+
+
+def _end_bytes(model: ModelMetadata) -> tuple[int, ...]:
+    """Bytes of `END_WEIGHTS`; a tied embedding is the output layer's weight too, and what a model lacks takes none."""
+    others = model.block_tensors.others
+    places = [others.get(name, (None, None))[1] for name in END_WEIGHTS]
+    if places[0] is None:
+        places[0] = places[1]
+    return tuple(0 if place is None else model.tensor_bytes[place] for place in places)

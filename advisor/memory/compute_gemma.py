@@ -6,19 +6,19 @@ Sources: src/models/gemma4.cpp and gemma3n.cpp of the pinned engine.
 from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder
 from advisor.memory.compute_experts import experts, feed_forward
-from advisor.memory.compute_graph import Node
+from advisor.memory.compute_graph import Node, Size
 
 
-def per_layer_inputs(b: BlockBuilder, x: Node, table_bytes: int, projection_bytes: int, device: int) -> Node:
+def per_layer_inputs(b: BlockBuilder, x: Node, table_size: Size, projection_size: Size, device: int) -> Node:
     """Embeddings of all blocks: read from their table, added to a projection of the token embeddings."""
     g, shape = b.graph, b.shape
     width, layers, tokens = shape.per_layer_width, shape.layers, shape.tokens
-    table = g.weight(shape.host if shape.per_layer_on_host else device, table_bytes, width * layers, 1)
+    table = g.weight(shape.host if shape.per_layer_on_host else device, table_size, width * layers, 1)
     rows = g.get_rows(table, g.input("i32", tokens), width * layers)
     rows = g.expand(g.unary(g.reshape(rows, width, layers, tokens), "scale"))
-    projected = g.matmul(g.weight(device, projection_bytes, shape.width, width * layers), x)
+    projected = g.matmul(g.weight(device, projection_size, shape.width, width * layers), x)
     projected = g.reshape(g.unary(projected, "scale"), width, layers, tokens)
-    projected = g.binary("mul", g.unary(projected, "rms_norm"), g.weight(device, width * 4, width))
+    projected = g.binary("mul", g.unary(projected, "rms_norm"), g.weight(device, (width * 4, 0, 0), width))
     total = g.unary(g.binary("add", projected, rows), "scale")
     return g.op("cont", (width, tokens, layers), g.view(total, width, tokens, layers, op="permute"))
 
@@ -45,23 +45,21 @@ def dense_and_experts(b: BlockBuilder, block: Block, index: int, x: Node) -> Nod
 
 ALTERNATES = 4
 """Copies of the residual that Gemma 3n predicts and corrects (altup.num_inputs of both its models)."""
-SPARSE_BLOCKS = 10
-"""Gemma 3n keeps only the largest activations in its first blocks (n_layer_sparsity, src/models/models.h)."""
 
 
-def spread(b: BlockBuilder, x: Node, projection_bytes: int, device: int) -> Node:
+def spread(b: BlockBuilder, x: Node, projection: Size, device: int) -> Node:
     """Gemma 3n: the token embeddings, and three projections of them scaled to the same magnitude."""
     g, width, tokens = b.graph, b.shape.width, b.shape.tokens
     rest = (width, tokens, ALTERNATES - 1)
-    added = g.op("mul_mat", rest, g.weight(device, projection_bytes, width, width), g.op("repeat", rest, x))
+    added = g.op("mul_mat", rest, g.weight(device, projection, width, width), g.op("repeat", rest, x))
     return g.op("concat", (width, tokens, ALTERNATES), x, _scaled_to(b, added, x))
 
 
-def merge(b: BlockBuilder, x: Node, projection_bytes: int, device: int) -> Node:
+def merge(b: BlockBuilder, x: Node, projection: Size, device: int) -> Node:
     """Gemma 3n: the mean of all copies, after the last block."""
     g, width, tokens = b.graph, b.shape.width, b.shape.tokens
     rest = (width, tokens, ALTERNATES - 1)
-    others = g.op("mul_mat", rest, g.weight(device, projection_bytes, width, width), g.view(x, *rest))
+    others = g.op("mul_mat", rest, g.weight(device, projection, width, width), g.view(x, *rest))
     others = _scaled_to(b, others, _slice(b, x))
     total = _slice(b, x)
     for _ in range(ALTERNATES - 1):
@@ -120,7 +118,7 @@ def alternating_block(b: BlockBuilder, block: Block, index: int, x: Node, inputs
 def _sparse_network(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     g = b.graph
     up, gate = b.linear(block, index, x, "ffn_up"), b.linear(block, index, x, "ffn_gate")
-    if index < SPARSE_BLOCKS:
+    if block.sparse:
         mean = g.op("mean", (1, x.shape[1]), gate)
         squares = g.unary(g.binary("sub", gate, mean), "sqr")
         deviation = g.unary(g.unary(g.op("sum_rows", mean.shape, squares), "scale"), "sqrt")

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 
 Dim = int
 Size = tuple[int, int, int]
-"""Bytes, bytes for each cell of a cache, and which cache: `CACHE_CELLS`, `WINDOW_CELLS` or 0."""
+"""Bytes, bytes for each cell of a cache, and which cache: `CACHE_CELLS`, `WINDOW_CELLS` or 0. Weights whose bytes a layout does
+not say: their number, that of their block, and `BLOCK_WEIGHT`; or their number, 0 and `END_WEIGHT`."""
 CACHE_CELLS: Dim = -1
 """Stands for the number of cells of the full-attention cache (n_kv) in a shape, which varies with the context."""
 WINDOW_CELLS: Dim = -2
 """Stands for the number of cells of the sliding-window cache."""
+BLOCK_WEIGHT = -3
+END_WEIGHT = -4
 
 ELEMENT_BYTES = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
 
@@ -50,7 +53,8 @@ class Node:
     held: bool = field(default=False, init=False)
     """True while it has memory of its own."""
     tensor: int = field(default=-1, init=False)
-    """The memory it was given, and whose."""
+    """The memory it was given: its number, in which segment, and on which device."""
+    segment: int = field(default=-1, init=False)
     home: int = field(default=-1, init=False)
 
     @property
@@ -87,6 +91,8 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.leaves: list[Node] = []
+        self.marks: list[int] = []
+        """How many nodes there were after each block."""
         self.stage = "inputs"
         """Given to the nodes made from now on."""
 
@@ -129,9 +135,9 @@ class Graph:
         """A graph input, filled from the host before each run."""
         return Node("none", shape, kind, is_input=True, stage="inputs")
 
-    def weight(self, device: int, n_bytes: int, *shape: Dim) -> Node:
+    def weight(self, device: int, size: Size, *shape: Dim) -> Node:
         """A weight kept on `device`."""
-        return Node("none", shape, device=device, resident=True, fixed=(n_bytes, 0, 0), is_weight=True)
+        return Node("none", shape, device=device, resident=True, fixed=size, is_weight=True)
 
     def cache(self, device: int, cell_bytes: int, cells: Dim = 0) -> Node:
         """A cache kept on `device`, `cell_bytes` for each of its `cells` (or in all, where `cells` is 0)."""

@@ -15,7 +15,7 @@ from advisor.memory.compute_gemma import (
     spread,
     with_layer_input,
 )
-from advisor.memory.compute_graph import Graph, Node
+from advisor.memory.compute_graph import END_WEIGHT, Graph, Node
 from advisor.memory.compute_latent import latent_attention
 from advisor.memory.compute_recurrent import gated_delta_net, mamba2, short_convolution
 
@@ -26,18 +26,23 @@ class Ends:
 
     vocabulary: int
     output_device: int
-    output_bytes: int
-    embedding_bytes: int
     norm_layer: bool
     """True where the last norm has a bias."""
-    per_layer_bytes: tuple[int, int]
-    """The table of embeddings for every block and its projection; 0 without."""
-    alternate_bytes: int
-    """Projection to Gemma 3n's copies of the residual; 0 without."""
     softcap: bool
     scaled_logits: bool
     scaled_embeddings: Literal["", "within", "after"]
     """Whether embeddings are scaled, by build_inp_embd itself or after it."""
+
+
+END_WEIGHTS = (
+    "output.weight",
+    "token_embd.weight",
+    "per_layer_token_embd.weight",
+    "per_layer_model_proj.weight",
+    "altup_proj.weight",
+)
+"""Weights outside blocks whose bytes a layout does not depend on: the order in which `Facts` has them."""
+_OUTPUT, _EMBEDDING, _TABLE, _PROJECTION, _ALTERNATES = ((number, 0, END_WEIGHT) for number in range(len(END_WEIGHTS)))
 
 
 RESIDUAL_FIRST = frozenset({"phi3", "phimoe"})
@@ -53,9 +58,9 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     x = _embeddings(b, ends)
     inputs = None
     if shape.per_layer_width and shape.architecture in ("gemma4", "gemma3n"):
-        inputs = per_layer_inputs(b, x, *ends.per_layer_bytes, device=ends.output_device)
+        inputs = per_layer_inputs(b, x, _TABLE, _PROJECTION, device=ends.output_device)
     if alternating:
-        x = spread(b, x, ends.alternate_bytes, ends.output_device)
+        x = spread(b, x, _ALTERNATES, ends.output_device)
     rows = g.input("i32", shape.outputs)
     for index, block in enumerate(blocks):
         if alternating and inputs is not None:
@@ -63,8 +68,9 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
         else:
             picked = rows if index == len(blocks) - 1 and not shape.late_rows else None
             x = _with_extras(b, block, index, _block(b, block, index, x, picked), inputs)
+        g.marks.append(len(g.nodes))
     if alternating:
-        x = g.get_rows(merge(b, x, ends.alternate_bytes, ends.output_device), rows, shape.width)
+        x = g.get_rows(merge(b, x, _ALTERNATES, ends.output_device), rows, shape.width)
     g.expand(_logits(b, ends, x, rows))
     return g
 
@@ -88,11 +94,11 @@ def _logits(b: BlockBuilder, ends: Ends, x: Node, rows: Node) -> Node:
     g.stage = "logits"
     device = ends.output_device
     x = g.unary(x, "norm" if ends.norm_layer else "rms_norm")
-    x = g.binary("mul", x, g.weight(device, shape.width * 4, shape.width))
+    x = g.binary("mul", x, g.weight(device, (shape.width * 4, 0, 0), shape.width))
     x.is_output = True
     if shape.late_rows and not before_norm:
         x = g.get_rows(x, rows, shape.width)
-    logits = g.matmul(g.weight(device, ends.output_bytes, shape.width, ends.vocabulary), x)
+    logits = g.matmul(g.weight(device, _OUTPUT, shape.width, ends.vocabulary), x)
     if ends.scaled_logits:
         logits = g.unary(logits, "scale")
     if ends.softcap:
@@ -105,7 +111,7 @@ def _logits(b: BlockBuilder, ends: Ends, x: Node, rows: Node) -> Node:
 def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
     """build_inp_embd: both ways in are reserved, for tokens and for embeddings."""
     g, shape = b.graph, b.shape
-    table = g.weight(shape.host, ends.embedding_bytes, shape.width, ends.vocabulary)
+    table = g.weight(shape.host, _EMBEDDING, shape.width, ends.vocabulary)
     x = g.get_rows(table, b.input("tokens", "i32", shape.tokens), shape.width)
     g.expand(x)
     if ends.scaled_embeddings == "within":

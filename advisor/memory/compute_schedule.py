@@ -111,8 +111,11 @@ class _Part:
     nodes: list[Node] = field(default_factory=list)
 
 
-def split(graph: Graph, copies: int) -> tuple[list[Node], list[Step]]:
-    """Leaves and steps in the order of allocation, copies between devices inserted; `copies` of each for a pipeline."""
+def split(graph: Graph, copies: int) -> tuple[list[Node], list[list[Step]]]:
+    """Leaves and steps in the order of allocation, copies between devices inserted; `copies` of each for a pipeline.
+
+    Steps are by block, what comes after the last block at the end.
+    """
     splitter = _Splitter(copies)
     splitter.cut(graph.nodes)
     leaves: list[Node] = []
@@ -121,14 +124,22 @@ def split(graph: Graph, copies: int) -> tuple[list[Node], list[Step]]:
             if leaf.is_input:
                 leaf.is_output = True
                 leaves.extend([leaf, *(_copy(leaf, leaf.device, pinned=True) for _ in range(copies - 1))])
-    steps: list[Step] = []
+    blocks: list[list[Step]] = [[]]
+    marks = iter((*graph.marks, len(graph.nodes) + 1))
+    room = next(marks)
+    count = 0
     for part in splitter.parts:
         for source, made in part.inputs:
-            steps += [(source, True), (made[0], False)]
+            blocks[-1] += [(source, True), (made[0], False)]
             leaves.extend(made if copies > 1 else ())
-        steps += [(node, False) for node in part.nodes]
+        for node in part.nodes:
+            blocks[-1].append((node, False))
+            count += 1
+            while count == room:
+                blocks.append([])
+                room = next(marks)
     leaves.extend(leaf for leaf in graph.leaves if not leaf.external)
-    return leaves, steps
+    return leaves, blocks
 
 
 def _copy(source: Node, device: int, *, pinned: bool) -> Node:

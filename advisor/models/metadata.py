@@ -10,10 +10,12 @@ from pathlib import PurePath
 from gguf.constants import GGMLQuantizationType
 
 from advisor.errors import GGUFPartMissingError, NotAModelError, QuestionError
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.gguf_header import GGUFHeader
 from advisor.models.gguf_split import model_stem
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.keys import hyperparameters
+from advisor.models.quantization import QuantizedTensors
 from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization
 from advisor.models.tensor import Tensor
 from advisor.models.tensor_role import EXPERTS
@@ -47,6 +49,24 @@ class ModelMetadata:
     def parameters(self) -> int:
         """Number of weights in all tensors."""
         return sum(tensor.elements for tensor in self.tensors)
+
+    @cached_property
+    def block_tensors(self) -> BlockTensors:
+        """Names and shapes by block."""
+        if isinstance(self.tensors, QuantizedTensors):
+            return self.tensors.block_tensors
+        named = ((tensor.name, tensor.shape) for tensor in self.tensors)
+        return BlockTensors.of(named, self.hyperparameters.block_count)
+
+    @cached_property
+    def tensor_bytes(self) -> Sequence[int]:
+        """Bytes of each tensor."""
+        return self.tensors.n_bytes if isinstance(self.tensors, QuantizedTensors) else [one.n_bytes for one in self.tensors]
+
+    @cached_property
+    def block_bytes(self) -> tuple[tuple[int, ...], ...]:
+        """Bytes of the tensors of each block, in the order of `block_tensors`."""
+        return self.block_tensors.by_block(self.tensor_bytes)
 
     @cached_property
     def weight_table(self) -> WeightTable:

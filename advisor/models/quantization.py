@@ -15,6 +15,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
 
 from advisor.errors import QuestionError
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.quantization_groups import NamedShape, Overrides, TensorGroups, group_tensors
 from advisor.models.quantization_names import QUANTIZATIONS, Quantization, parse_quantization, quantization
@@ -78,6 +79,19 @@ class QuantizedTensors(Sequence[Tensor]):
     @cached_property
     def _made(self) -> tuple[Tensor, ...]:
         return quantize_groups(self._groups, self._quantization)
+
+    @property
+    def block_tensors(self) -> BlockTensors:
+        """Names and shapes by block."""
+        return self._groups.block_tensors
+
+    @cached_property
+    def n_bytes(self) -> list[int]:
+        """Bytes of each tensor."""
+        groups = self._groups
+        block, size = _block_sizes(group_types(groups, self._quantization))
+        sizes: list[int] = (groups.elements // block[groups.group] * size[groups.group]).tolist()
+        return sizes
 
     def __len__(self) -> int:
         return len(self._groups.names)

@@ -14,6 +14,7 @@ import numpy as np
 from gguf.constants import GGMLQuantizationType
 from numpy.typing import NDArray
 
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.quantization_rules import FEED_FORWARD, V_LIKE, Category, Era, TensorFacts, Traits
 from advisor.models.tensor_role import Role, role_of
@@ -46,6 +47,11 @@ class TensorGroups:
     """Weights of each tensor."""
     traits: Traits
     block_count: int
+
+    @cached_property
+    def block_tensors(self) -> BlockTensors:
+        """Names and shapes by block."""
+        return BlockTensors.of(zip(self.names, self.shapes, strict=True), self.block_count)
 
     @cached_property
     def group_elements(self) -> NDArray[np.int64]:

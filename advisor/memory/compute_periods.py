@@ -1,0 +1,111 @@
+"""Blocks that repeat: which of them a layout is made for, and how it stands for all of them.
+
+Where blocks repeat with a period, the graph repeats too, and so do the requests to the allocator: `KEPT` periods and the last
+one are laid out, and those between are taken to be like the third. `unfold` checks that they are: the second and third period
+must ask for exactly the same, and give back what they take within a period. Where they do not, it raises `UnsteadyError`, and
+all blocks are laid out.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from advisor.memory.compute_allocator import Request, Segment
+from advisor.memory.compute_graph import BLOCK_WEIGHT
+
+KEPT = 3
+"""Periods at the start of a run: the first differs, as it is where inputs are used first; the second and third must agree."""
+_LONGEST = 12
+
+
+class UnsteadyError(Exception):
+    """Periods that should be alike are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Blocks left out."""
+
+    at: int
+    """The first kept block after the gap, among those that are kept."""
+    period: int
+    left_out: int
+    """A multiple of `period`."""
+
+
+def cuts(kinds: Sequence[Hashable]) -> tuple[Cut, ...]:
+    """What can be left out of a sequence of blocks, by their kinds."""
+    numbers: dict[Hashable, int] = {}
+    row = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
+    found: list[Cut] = []
+    start, gone = 0, 0
+    while start < len(row):
+        best = (0, 0, 1)
+        for period in range(1, min(_LONGEST, (len(row) - start) // (KEPT + 2)) + 1):
+            end = start + period
+            while end < len(row) and row[end] == row[end - period]:
+                end += 1
+            best = max(best, (((end - start) // period - KEPT - 1) * period, -period, end))
+        left_out, period, end = best[0], -best[1], best[2]
+        if left_out > 0:
+            found.append(Cut(start + KEPT * period - gone, period, left_out))
+            gone += left_out
+            start = end
+        else:
+            start += 1
+    return tuple(found)
+
+
+def kept(count: int, found: Sequence[Cut]) -> list[int]:
+    """Numbers of the blocks that stay."""
+    numbers = list(range(count))
+    for cut in found:
+        del numbers[cut.at : cut.at + cut.left_out]
+    return numbers
+
+
+def unfold(segments: Sequence[Segment], found: Sequence[Cut]) -> tuple[Segment, ...]:
+    """The requests of all blocks, from those of the blocks that were kept.
+
+    Segment 0 is what comes before the first block, then one for each block, then the rest.
+    """
+    for cut in found:
+        _check(segments, cut)
+    moved = [_moved(segment, number, found) for number, segment in enumerate(segments)]
+    unfolded: list[Segment] = []
+    position = 0
+    for cut in found:
+        first = cut.at + 1
+        unfolded += moved[position:first]
+        unfolded += moved[first - cut.period : first] * (cut.left_out // cut.period)
+        position = first
+    return (*unfolded, *moved[position:])
+
+
+def _check(segments: Sequence[Segment], cut: Cut) -> None:
+    first = cut.at + 1
+    second, third = first - 2 * cut.period, first - cut.period
+    if segments[second:third] != segments[third:first]:
+        raise UnsteadyError
+    for number, segment in enumerate(segments[second:], start=second):
+        for request in segment:
+            if request.size is not None:
+                if request.size[2] == BLOCK_WEIGHT and abs(request.size[1]) > cut.period:
+                    raise UnsteadyError
+            elif request.back:
+                target = number - request.back
+                # They give back what they take within a period, and the third nothing from before the second.
+                if (second <= target < first and request.back > cut.period) or (target < second and third <= number < first):
+                    raise UnsteadyError
+
+
+def _moved(segment: Segment, number: int, found: Sequence[Cut]) -> Segment:
+    """The segment with its distances as they are once all blocks are there again."""
+    if not found or not any(request.back for request in segment):
+        return segment
+    return tuple(_further(request, number, found) for request in segment)
+
+
+def _further(request: Request, number: int, found: Sequence[Cut]) -> Request:
+    target = number - request.back
+    gap = sum(cut.left_out for cut in found if target < cut.at + 1 - cut.period and number >= cut.at + 1)
+    return request._replace(back=request.back + gap) if gap else request
