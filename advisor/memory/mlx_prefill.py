@@ -23,7 +23,7 @@ TASKS_AHEAD = 10
 _METAL_OPERATIONS, _METAL_ELEMENTS = 50, 50 << 20
 """Of Max and Ultra chips; 40 and 40 of others (device.cpp:603-624), which hold less at once."""
 _CPU_DISPATCHES = 10
-_CPU_NORM, _CPU_ROPE, _CPU_ATTENTION, _CPU_ROUTER = 11, 23, 12, 22
+_CPU_NORM, _CPU_ROPE, _CPU_ATTENTION, _CPU_ROUTER, _CPU_LATE_ROUTER = 11, 23, 12, 22, 15
 """Operations that stand for one of Metal's kernels, views and masks counted (mlx/fast.cpp, rms_norm, rope and
 scaled_dot_product_attention: their fallbacks)."""
 FUSED_HEAD_LENGTHS = (64, 72, 80, 96, 128)
@@ -245,7 +245,7 @@ class _Walk:
         hp, tape = self.hp, self.tape
         width, inner, used = hp.embedding_length, hp.expert_feed_forward_length, hp.expert_used_count
         routed = tape.allocate(3 * self.count * hp.expert_count * 4)
-        tape.run(self.count * width, operations=_CPU_ROUTER if tape.device == "cpu" else 6)
+        tape.run(self.count * width, operations=self._router_operations())
         gathered = self._activation(used * width)
         tape.run(self.count * width)
         up = self._linear(width, inner, copies=used, experts=hp.expert_count)
@@ -269,6 +269,12 @@ class _Walk:
         else:
             tape.free(normed)
         return summed
+
+    def _router_operations(self) -> int:
+        """Operations from the router to the sorted tokens; gpt-oss weighs experts only after them (models/gpt_oss.py:130-136)."""
+        if self.tape.device == "metal":
+            return 6
+        return _CPU_LATE_ROUTER if mlx_model(self.hp).biased_experts else _CPU_ROUTER
 
     def _recurrent(self, normed: int) -> int:
         """A projection to all that the state takes in, the convolution over it, the output projection."""
@@ -327,6 +333,12 @@ class _Walk:
         weights = wide * out * experts
         read = weights if self.bits is None else weights * self.bits // 32 + weights // 32
         self.tape.run(self.count * copies * wide + read, operations=2 if self.tape.device == "cpu" else 1)
+        if experts > 1 and mlx_model(self.hp).biased_experts:
+            # models/switch_layers.py:116-117: each token's bias is gathered, then added
+            biases = self._activation(out * copies)
+            self.tape.run(out * experts, operations=3 if self.tape.device == "cpu" else 1)
+            self.tape.run(2 * self.count * out * copies)
+            self.tape.free(biases)
         return made
 
     def _cache(self, il: int, count: int) -> int:

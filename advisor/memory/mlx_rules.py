@@ -37,6 +37,7 @@ class MlxModel:
     """False where sliding-window blocks keep a whole cache: the module makes no RotatingKVCache."""
     sinks: bool = False
     """A sink beside the scores of each head."""
+    biased_experts: bool = False
     head_norms: bool = False
     """Norms on queries and keys, which on the CPU take operations of their own."""
     fused_attention: bool = True
@@ -79,7 +80,7 @@ MLX_MODELS: dict[str, MlxModel] = {
     "glm-dsa": MlxModel(
         "glm_moe_dsa", router="plain", float32=("exp_probs_b",), v_inside=("attn_kv_a_mqa",), fused_attention=False
     ),
-    "gpt-oss": MlxModel("gpt_oss", router="8bit", sinks=True),
+    "gpt-oss": MlxModel("gpt_oss", router="8bit", sinks=True, biased_experts=True),
     "gpt2": MlxModel("gpt2", mixed=False),
     "granite": MlxModel("granite", always_8bit=_GRANITE_8BIT),
     "granitehybrid": MlxModel("granitemoehybrid", router="8bit"),
