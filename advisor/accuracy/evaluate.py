@@ -1,6 +1,6 @@
 """One record of a load log to one result: predict, read the log's sizes, leave out what the log makes impossible, compare."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ _HOST_SHARE_OF_OVERRIDES = 0.25
 """Share of the file on the host, all layers being offloaded, from which on tensors must have been kept there by hand."""
 
 
-def evaluate(record: Mapping[str, Any]) -> CaseResult:
+def evaluate(record: Mapping[str, Any], *, predict: Callable[[LoadCase], Prediction] = predict) -> CaseResult:
     """Predicted beside logged sizes of one record. A case that cannot be rebuilt has no differences, and the reason."""
     case = parse_case(record)
     logged = parse_sizes(record, case.gpus)

@@ -55,7 +55,8 @@ class CaseError(HeadroomError, ValueError):
 
 def predict(case: LoadCase) -> Prediction:
     """The plan for `case`. Raises CaseError where the log does not describe the model, and HeadroomError from planning."""
-    hp, shapes = model_shape(case)
+    keys = model_keys(case)
+    hp, shapes = model_shape(case, keys)
     weights = find_weights(case, hp, shapes)
     tensors = weights.tensors if weights else quantize(shapes, hp, "F16", kept=kept_types(hp))
     model = ModelMetadata(
@@ -67,6 +68,7 @@ def predict(case: LoadCase) -> Prediction:
         file_bytes=None,
         predicted=True,
         source=case.source,
+        keys=keys,
     )
     machine = machine_of(case)
     settings = settings_of(case, model)
@@ -84,8 +86,8 @@ def _rules_name(case: LoadCase) -> str:
 # --- the model ------------------------------------------------------------------------------------
 
 
-def model_shape(case: LoadCase) -> tuple[Hyperparameters, tuple[TensorShape, ...]]:
-    """Hyperparameters and tensor shapes of a case's model. Raises CaseError where the log prints too few dimensions."""
+def model_keys(case: LoadCase) -> dict[str, object]:
+    """GGUF keys of a case's model: those of its twin in the catalogue, and over them what the log prints. Raises CaseError."""
     if case.architecture is None or case.architecture == "unknown":
         raise CaseError(f"{case.id}: the log does not print the architecture")
     known = _catalogue_twin(case)
@@ -96,7 +98,12 @@ def model_shape(case: LoadCase) -> tuple[Hyperparameters, tuple[TensorShape, ...
         # a file without these keys caches whole heads (https://github.com/ggml-org/llama.cpp/pull/12801)
         for name in ("key_length_mla", "value_length_mla"):
             keys.pop(f"{case.architecture}.attention.{name}", None)
-    keys.update(case.keys)
+    return keys | dict(case.keys)
+
+
+def model_shape(case: LoadCase, keys: Mapping[str, object]) -> tuple[Hyperparameters, tuple[TensorShape, ...]]:
+    """Hyperparameters and tensor shapes of a case's model. Raises CaseError where the log prints too few dimensions."""
+    known = _catalogue_twin(case)
     try:
         hp = hyperparameters(keys)
     except HeadroomError as error:
