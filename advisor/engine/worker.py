@@ -36,7 +36,7 @@ class Worker:
         self.peak_bytes: int | None = None
         """The most memory that it ever held, as of its last answer."""
         self.seconds = 0.0
-        """What its last answer took, measured inside."""
+        """Processor time that its last answer took."""
         self._waited_for = False
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=_ERROR_LINES)

@@ -57,11 +57,13 @@ def test_all_file_types_of_a_70b_model_take_no_time(pool: EnginePool) -> None:
     by_engine(pool, "llama-3.3-70b", ("Q4_K_M",))
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         by_engine(pool, "llama-3.3-70b", FILE_TYPES)
-        took.append(time.perf_counter() - start)
-    # Half a second where nothing else runs; three times that on a machine that tests keep busy.
-    assert min(took) < 1.5
+        (worker, _), *_ = pool._idle
+        took.append(time.process_time() - start + worker.seconds)
+    # Processor time here and in the worker, so that a busy machine fails nothing. 0.35 s on a server core of 2026
+    # (benchmarks/engine_speed.py); more is left for slower ones.
+    assert min(took) < 0.8, took
 
 
 def test_what_llama_quantize_refuses(pool: EnginePool) -> None:
