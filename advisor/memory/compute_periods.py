@@ -1,7 +1,7 @@
 """Blocks that repeat: which of them a layout is made for, and how it stands for all of them.
 
 Where blocks repeat with a period, the graph repeats too, and so do the requests to the allocator: `KEPT` periods and the last
-one are laid out, and those between are taken to be like the third. `unfold` checks that they are: the second and third period
+one are laid out, and those between are taken to be like the last of those. `unfold` checks that they are: it and the one before
 must ask for exactly the same, and give back what they take within a period. Where they do not, it raises `UnsteadyError`, and
 all blocks are laid out.
 """
@@ -13,7 +13,8 @@ from advisor.memory.compute_allocator import Request, Segment
 from advisor.memory.compute_graph import BLOCK_WEIGHT
 
 KEPT = 3
-"""Periods at the start of a run: the first differs, as it is where inputs are used first; the second and third must agree."""
+"""Periods at the start of a run: the first differs, as it is where inputs are used first; the last two of them must agree. One
+more of periods of a single block: what it gives back is numbered as the block before took it."""
 _LONGEST = 12
 
 
@@ -44,15 +45,19 @@ def cuts(kinds: Sequence[Hashable]) -> tuple[Cut, ...]:
             end = start + period
             while end < len(row) and row[end] == row[end - period]:
                 end += 1
-            best = max(best, (((end - start) // period - KEPT - 1) * period, -period, end))
+            best = max(best, (((end - start) // period - _kept_periods(period) - 1) * period, -period, end))
         left_out, period, end = best[0], -best[1], best[2]
         if left_out > 0:
-            found.append(Cut(start + KEPT * period - gone, period, left_out))
+            found.append(Cut(start + _kept_periods(period) * period - gone, period, left_out))
             gone += left_out
             start = end
         else:
             start += 1
     return tuple(found)
+
+
+def _kept_periods(period: int) -> int:
+    return KEPT + (period == 1)
 
 
 def kept(count: int, found: Sequence[Cut]) -> list[int]:
@@ -93,7 +98,7 @@ def _check(segments: Sequence[Segment], cut: Cut) -> None:
                     raise UnsteadyError
             elif request.back:
                 target = number - request.back
-                # They give back what they take within a period, and the third nothing from before the second.
+                # They give back what they take within a period, and the last nothing from before the last but one.
                 if (second <= target < first and request.back > cut.period) or (target < second and third <= number < first):
                     raise UnsteadyError
 

@@ -21,9 +21,9 @@ def test_nothing_is_left_out_of_few_blocks() -> None:
 
 
 def test_what_repeats_is_left_out() -> None:
-    assert cuts("aaaaaaa") == (Cut(at=3, period=1, left_out=3),)
+    assert cuts("aaaaaaa") == (Cut(at=4, period=1, left_out=2),)
     assert [("x" + "aab" * 6 + "y")[n] for n in kept(20, cuts("x" + "aab" * 6 + "y"))] == list("x" + "aab" * 4 + "y")
-    assert cuts("aaaaaabbbbbb") == (Cut(3, 1, 2), Cut(7, 1, 2))
+    assert cuts("aaaaaabbbbbb") == (Cut(4, 1, 1), Cut(9, 1, 1))
 
 
 def give_and_take(slot: int = 0) -> Segment:
