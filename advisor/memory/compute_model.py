@@ -6,7 +6,7 @@ from typing import Literal
 
 from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
-from advisor.memory.compute_experts import mixture
+from advisor.memory.compute_experts import feed_forward, mixture
 from advisor.memory.compute_gemma import (
     alternating_block,
     dense_and_experts,
@@ -48,6 +48,10 @@ _OUTPUT, _EMBEDDING, _TABLE, _PROJECTION, _ALTERNATES = ((number, 0, END_WEIGHT)
 RESIDUAL_FIRST = frozenset({"phi3", "phimoe"})
 """Architectures that add the feed-forward network's result to the residual and not the other way round: the sum takes the
 residual's place in memory."""
+
+
+POSITIONS_ADDED = frozenset({"gpt2", "starcoder"})
+"""Architectures that add an embedding of the position to that of the token (LLM_TENSOR_POS_EMBD in src/models/)."""
 
 
 def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
@@ -120,6 +124,9 @@ def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
         g.expand(g.input("f32", shape.width, shape.tokens))
     if ends.scaled_embeddings == "after":
         x = g.unary(x, "scale")
+    if shape.architecture in POSITIONS_ADDED:
+        table = g.weight(shape.host, (0, 0, 0), shape.width, 1)
+        x = g.binary("add", x, g.get_rows(table, b.positions(), shape.width))
     return x
 
 
@@ -137,6 +144,8 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
         if rows is not None:
             out, x = _pick(b, rows, out), _pick(b, rows, x)
         return _add(b, out, x)
+    if "ssm_in.weight" in names and _attends(block):
+        return _mixers_side_by_side(b, block, index, b.graph.binary("add", out, x), rows)
     parallel = not ({"ffn_norm.weight", "post_attention_norm.weight", "post_ffw_norm.weight"} & names.keys())
     if rows is not None:
         out, x = _pick(b, rows, out), _pick(b, rows, x)
@@ -156,6 +165,17 @@ def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None
         out = mixture(b, block, index, b.norm(block, index, middle, before_ffn))
     out = b.norm(block, index, out, "post_ffw_norm")
     return g.binary("add", middle, out) if b.shape.architecture in RESIDUAL_FIRST else _add(b, out, middle)
+
+
+def _mixers_side_by_side(b: BlockBuilder, block: Block, index: int, middle: Node, rows: Node | None) -> Node:
+    """Falcon-H1 after attention and recurrent mixer: rows picked of the sum; its norm's weight has a name without ".weight"."""
+    if rows is not None:
+        middle = _pick(b, rows, middle)
+    normed = b.graph.unary(middle, "rms_norm")
+    if b.shape.norms_placed:
+        normed.device = block.device
+    normed = b.graph.binary("mul", normed, b.weight(block, "ffn_norm", index))
+    return b.graph.binary("add", feed_forward(b, block, index, normed), middle)
 
 
 def _add(b: BlockBuilder, out: Node, x: Node) -> Node:
