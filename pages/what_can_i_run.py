@@ -33,7 +33,8 @@ question = opened.question.model_copy(update={**chosen.asked.machine_fields(), "
 publish(PAGE, question)
 for complaint in filter(None, (opened.complaint, chosen.complaint)):
     said.warning(inert(complaint))
-fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=False)
+with said, st.spinner("Laying out every model of the list …"):
+    fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=False)
 pending = None
 if not fit.complete and any(option.verdict.verdict == "no" for option in fit.options):
     whole = later().fit(question, chosen.machine, chosen.assumptions)
