@@ -145,6 +145,9 @@ WRONG = [
     (["fit", "--machine", "rtx-4090", "--min-tps", "10"], "--min-tps"),
     (["fit", "--machine", "rtx-4090", "--purpose", "world domination"], "--purpose"),
     (["nonsense"], "nonsense"),
+    (["estimate", "llama-3.1-8b", "--runtime", "vllm", "--quant", "Q4_K_M"], "choose bf16"),
+    (["estimate", "llama-3.1-8b", "--runtime", "mlx", "--quant", "Q4_K_M"], "choose mlx-4bit"),
+    (["estimate", "llama-3.1-8b", "--runtime", "mlx", "--machine", "rtx-4090"], "needs a Mac"),
 ]
 MISSING = [
     (["estimate", "./no-such.gguf"], "is not there"),
@@ -153,7 +156,6 @@ MISSING = [
     (["estimate", "llama-3.1-8b", "--machine", "no-such.toml"], "there is no file"),
     (["estimate", "llama-3.1-8b", "--mmproj", "no-such.gguf"], "there is no projector file"),
     (["estimate", "llama-3.1-8b", "--mmproj", "auto"], "no projector lies beside"),
-    (["estimate", "llama-3.1-8b", "--runtime", "vllm"], "not part of this version"),
     (["estimate", "--requests", "no-such.jsonl"], "there is no file"),
 ]
 

@@ -112,8 +112,6 @@ def test_what_is_not_here_is_a_missing_part(tmp_path: Path) -> None:
         with pytest.raises((MissingPartError, GGUFError)) as caught:
             ask(model)
         assert caught.value.exit_code == 3
-    with pytest.raises(MissingPartError, match="not part of this version"):
-        ask("llama-3.1-8b", runtime="mlx")
 
 
 def test_a_quantization_that_a_file_does_not_have_is_refused() -> None:

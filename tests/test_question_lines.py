@@ -38,7 +38,7 @@ def answers(text: bytes) -> list[dict]:
         (b"[" * 50_000, "nested too deeply"),
         (b'{"model": ' * 4000, "nested too deeply"),
         (b'{"model": "' + b"x" * MAX_LINE_BYTES + b'"}', "longer than"),
-        (b'{"model": "gemma-3-270m", "runtime": "vllm"}', "not part of this version"),
+        (b'{"model": "gemma-3-270m", "runtime": "vllm", "quant": "Q4_K_M"}', "GGUF"),
         (b'{"model": "./no-such.gguf"}', "is not there"),
         (b'{"model": "gemma-3-270m", "machine": "abacus"}', "abacus"),
         (b'{"model": "gemma-3-270m", "tensor_split": [1, 1, 1], "gpus": 2}', "split"),

@@ -271,7 +271,7 @@ class _Walk:
         return summed
 
     def _router_operations(self) -> int:
-        """Operations from the router to the sorted tokens; gpt-oss weighs experts only after them (models/gpt_oss.py:130-136)."""
+        """Operations from the router to the sorted tokens; gpt-oss weighs experts after them (models/gpt_oss.py:130-136)."""
         if self.tape.device == "metal":
             return 6
         return _CPU_LATE_ROUTER if mlx_model(self.hp).biased_experts else _CPU_ROUTER

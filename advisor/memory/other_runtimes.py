@@ -54,7 +54,7 @@ def runtime_quantization(runtime: str, text: str | None) -> str:
     """
     if text is None:
         return _DEFAULTS[runtime]
-    name = _spelled(text)
+    name = _spelled(text, runtime)
     if name in _TAKES[runtime]:
         return name
     known = QUANTIZATIONS.get(name)
@@ -71,10 +71,11 @@ def runtime_quantization(runtime: str, text: str | None) -> str:
     raise QuestionError(f"MLX cannot run {name}{kind}; choose {wanted}", field="quant")
 
 
-def _spelled(text: str) -> str:
+def _spelled(text: str, runtime: str) -> str:
     """The name in `RECIPES` or `TORCH_RECIPES` that `text` writes in any usual way, else llama.cpp's."""
     plain = text.strip().lower().replace("_", "-").replace(" ", "-")
-    for given in (plain, f"mlx-{plain}", f"bnb-{plain}"):
+    prefix = "mlx" if runtime == "mlx" else "bnb"
+    for given in (plain, f"{prefix}-{plain}"):
         if given in RECIPES or given in pytorch.TORCH_RECIPES:
             return given
     aliases = {
