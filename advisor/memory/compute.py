@@ -101,11 +101,12 @@ def flash_attention_stays(facts: Facts) -> bool:
     """False where the engine gives automatic flash attention up: it would run on another device than its block.
 
     It tries a graph of one token a slot (llama_context::resolve_fused_ops). Only models that mix attention with recurrent
-    blocks, on more than one device, come out so; for others the answer is known and nothing is tried.
+    blocks, or whose blocks read caches of others, come out so on more than one device; for others nothing is tried.
     """
     devices = {block.device for block in facts.blocks}
     mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
-    if not facts.shape.flash or len(devices) < 2 or not mixed:
+    elsewhere = any(block.cache_device != block.device for block in facts.blocks)
+    if not facts.shape.flash or len(devices) < 2 or not (mixed or elsewhere):
         return True
     return _flash_attention_stays(facts.shape, facts.blocks, facts.ends)
 

@@ -9,11 +9,14 @@ from advisor.memory.compute_experts import experts, feed_forward
 from advisor.memory.compute_graph import Node, Size
 
 
-def per_layer_inputs(b: BlockBuilder, x: Node, table_size: Size, projection_size: Size, device: int) -> Node:
-    """Embeddings of all blocks: read from their table, added to a projection of the token embeddings."""
+def per_layer_inputs(b: BlockBuilder, x: Node, table_size: Size, projection_size: Size, *, table_device: int, device: int) -> Node:
+    """Embeddings of all blocks: read from their table, added to a projection of the token embeddings.
+
+    The projection lies with the first block (llama-arch.cpp:922, created with block 0).
+    """
     g, shape = b.graph, b.shape
     width, layers, tokens = shape.per_layer_width, shape.layers, shape.tokens
-    table = g.weight(shape.host if shape.per_layer_on_host else device, table_size, width * layers, 1)
+    table = g.weight(shape.host if shape.per_layer_on_host else table_device, table_size, width * layers, 1)
     rows = g.get_rows(table, g.input("i32", tokens), width * layers)
     rows = g.expand(g.unary(g.reshape(rows, width, layers, tokens), "scale"))
     projected = g.matmul(g.weight(device, projection_size, shape.width, width * layers), x)

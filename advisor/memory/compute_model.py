@@ -62,7 +62,7 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     x = _embeddings(b, ends)
     inputs = None
     if shape.per_layer_width and shape.architecture in ("gemma4", "gemma3n"):
-        inputs = per_layer_inputs(b, x, _TABLE, _PROJECTION, device=ends.output_device)
+        inputs = per_layer_inputs(b, x, _TABLE, _PROJECTION, table_device=ends.output_device, device=blocks[0].device)
     if alternating:
         x = spread(b, x, _ALTERNATES, ends.output_device)
     rows = g.input("i32", shape.outputs)
