@@ -71,7 +71,15 @@ class TensorGroups:
     def part_elements(self) -> NDArray[np.int64]:
         """Weights by group (rows) and part of the model (columns, as `part_of` numbers them)."""
         table = np.zeros((len(self.facts), part_count(self.block_count)), np.int64)
-        parts = np.array([part_of(name, self.traits.architecture, self.block_count) for name in self.names], np.int64)
+        parts = np.zeros(len(self.names), np.int64)
+        tensors = self.block_tensors
+        experts: dict[int, list[int]] = {}
+        for block, (named, places) in enumerate(zip(tensors.blocks, tensors.places, strict=True)):
+            if id(named) not in experts:  # blocks with the same names share one object
+                experts[id(named)] = [part_of(f"blk.0.{name}", "", self.block_count) for name, _ in named]
+            parts[list(places)] = np.array(experts[id(named)], np.int64) + block
+        for name, (_, place) in tensors.others.items():
+            parts[place] = part_of(name, self.traits.architecture, self.block_count)
         np.add.at(table, (self.group, parts), self.elements)
         return table
 
