@@ -20,7 +20,7 @@ from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
 from advisor.memory.compute_model import Ends, build
 from advisor.memory.compute_periods import UnsteadyError, cuts, kept, unfold
-from advisor.memory.compute_schedule import assign_devices, split
+from advisor.memory.compute_schedule import OFFLOAD_BATCH, assign_devices, split
 from advisor.memory.placement import Placement
 from advisor.memory.presets import is_quantized
 from advisor.memory.rules import EngineRules
@@ -106,9 +106,18 @@ def flash_attention_stays(facts: Facts) -> bool:
     devices = {block.device for block in facts.blocks}
     mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
     elsewhere = any(block.cache_device != block.device for block in facts.blocks)
-    if not facts.shape.flash or len(devices) < 2 or not (mixed or elsewhere):
+    if not facts.shape.flash or (len(devices) < 2 or not (mixed or elsewhere)) and not _norms_offloaded(facts):
         return True
     return _flash_attention_stays(facts.shape, facts.blocks, facts.ends)
+
+
+def _norms_offloaded(facts: Facts) -> bool:
+    """True where norms of single heads on the host are so many rows, even for one token a slot, that a GPU takes them over."""
+    shape = facts.shape
+    return shape.host > 0 and any(
+        block.device == shape.host and "attn_q_norm.weight" in block.named and block.heads * shape.sequences >= OFFLOAD_BATCH
+        for block in facts.blocks
+    )
 
 
 @lru_cache(maxsize=256)
