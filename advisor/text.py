@@ -30,6 +30,8 @@ def estimate_text(result: Estimate, width: int = WIDE) -> str:
     lines = _wrapped(f"{title}, {_settings_line(result.plan.settings)}", width)
     if result.machine is not None:
         lines += _wrapped(f"on {machine_line(result.machine)}", width)
+    if result.plan.grade == "engine":
+        lines.append("planned by llama.cpp itself")
     if result.verdict is not None:
         lines += ["", *_wrapped(verdict_line(result.verdict, result.plan), width)]
         lines += _listed(result.verdict.reasons, width)
