@@ -46,7 +46,7 @@ lock: install
 	$(ENV)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--extra engine --group build --no-emit-package llama-cpp-python pyproject.toml --output-file requirements.lock
 	$(ENV)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--constraint requirements.lock --extra test --extra engine --no-emit-package llama-cpp-python pyproject.toml --output-file requirements-test.lock
+		--constraint requirements.lock --extra test --extra engine --extra mlx --no-emit-package llama-cpp-python pyproject.toml --output-file requirements-test.lock
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis test-results
