@@ -38,12 +38,23 @@ def _query_key_value(b: BlockBuilder, block: Block, index: int, x: Node) -> tupl
             g.view(joined, *k_shape, span=k_span),
             g.view(joined, *v_shape, span=v_span),
         )
-    q = g.reshape(b.linear(block, index, x, "attn_q"), *q_shape)
+    q = g.reshape(_normed_whole(b, block, index, b.linear(block, index, x, "attn_q"), "attn_q_norm"), *q_shape)
     if not block.caches:
         return q, None, None
     flat_k = b.linear(block, index, x, "attn_k")
     v = b.linear(block, index, x, "attn_v") if "attn_v.weight" in block.named else flat_k
-    return q, g.reshape(flat_k, *k_shape), g.reshape(v, *v_shape)
+    return q, g.reshape(_normed_whole(b, block, index, flat_k, "attn_k_norm"), *k_shape), g.reshape(v, *v_shape)
+
+
+def _over_all_heads(block: Block, name: str) -> bool:
+    """True where a norm's weight spans all heads, not each of them (OLMo 2, MiniMax M2)."""
+    shape = block.named.get(f"{name}.weight", ((0,),))[0]
+    return len(shape) == 1 and shape[0] > block.key_length
+
+
+def _normed_whole(b: BlockBuilder, block: Block, index: int, flat: Node, name: str) -> Node:
+    """Queries or keys before they are split into heads, normed where the norm spans all of them."""
+    return b.norm(block, index, flat, name) if _over_all_heads(block, name) else flat
 
 
 def _normed_and_rotated(
@@ -52,7 +63,7 @@ def _normed_and_rotated(
     architecture = b.shape.architecture
     after = architecture in ("hunyuan-dense", "hunyuan-moe")
     q_norm = "attn_q_norm" if "attn_q_norm.weight" in block.named else "attn_q_norm_2"
-    if not after:
+    if not after and not _over_all_heads(block, q_norm):
         q = b.norm(block, index, q, q_norm)
         k = k if k is None else b.norm(block, index, k, "attn_k_norm")
     if v is not None and architecture in ("gemma4", "gemma3n"):
