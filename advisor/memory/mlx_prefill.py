@@ -76,21 +76,40 @@ class _Tape:
             self.live -= self.freed.pop(self.done, 0)
 
 
-def prefill_bytes(hp: Hyperparameters, tokens: int, *, bits: int | None, device: Device = "metal", float_bytes: int = 2) -> int:
+def prefill_bytes(
+    hp: Hyperparameters,
+    tokens: int,
+    *,
+    bits: int | None,
+    cache_bits: int | None = None,
+    device: Device = "metal",
+    float_bytes: int = 2,
+) -> int:
     """Bytes beyond weights and the caches of `tokens` at the worst moment of processing a prompt that long.
 
-    `bits` are those of the weights, which decide how soon a command buffer is full.
+    `bits` are those of the weights, which decide how soon a command buffer is full; with `cache_bits` attention is not fused
+    (mlx_lm/models/base.py:68-112, quantized_scaled_dot_product_attention).
     """
+    fused = device == "metal" and mlx_model(hp).fused_attention and cache_bits is None
+    run = _Run(bits, device, float_bytes, fused)
     starts = range(0, max(tokens - 1, 1), PREFILL_STEP)
     chunks = [(start, min(PREFILL_STEP, tokens - 1 - start) or 1) for start in starts]
-    return max(_chunk_bytes(hp, start, count, tokens, bits, device, float_bytes) for start, count in chunks[-2:])
+    return max(_chunk_bytes(hp, start, count, tokens, run) for start, count in chunks[-2:])
 
 
-def _chunk_bytes(
-    hp: Hyperparameters, start: int, count: int, tokens: int, bits: int | None, device: Device, float_bytes: int
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """How a chunk is run."""
+
+    bits: int | None
+    device: Device
+    float_bytes: int
+    fused: bool
+
+
+def _chunk_bytes(hp: Hyperparameters, start: int, count: int, tokens: int, run: _Run) -> int:
     """What one chunk takes, `start` tokens being in the caches."""
-    walk = _Walk(hp, start, count, bits, device, float_bytes)
+    walk, float_bytes = _Walk(hp, start, count, run), run.float_bytes
     kept = sum(block_cache_bytes(hp, il, cells(hp, il, tokens), float_bytes=float_bytes) for il in range(hp.layer_count))
     return max(walk.peak() - kept, 0)
 
@@ -98,10 +117,10 @@ def _chunk_bytes(
 class _Walk:
     """The operations of one chunk, block after block, as models/llama.py and its relatives have them."""
 
-    def __init__(self, hp: Hyperparameters, start: int, count: int, bits: int | None, device: Device, float_bytes: int) -> None:
-        self.hp, self.start, self.count, self.bits, self.bytes = hp, start, count, bits, float_bytes
-        self.tape = _Tape(device)
-        self.fused = device == "metal" and mlx_model(hp).fused_attention
+    def __init__(self, hp: Hyperparameters, start: int, count: int, run: _Run) -> None:
+        self.hp, self.start, self.count, self.bits, self.bytes = hp, start, count, run.bits, run.float_bytes
+        self.tape = _Tape(run.device)
+        self.fused = run.fused
 
     def peak(self) -> int:
         """Most bytes alive at once, caches included."""
@@ -119,8 +138,13 @@ class _Walk:
         hp, tape = self.hp, self.tape
         width = hp.embedding_length
         normed = self._norm(width)
-        recurrent = hp.recurrent[il]
-        mixed = self._recurrent(normed) if recurrent else self._attention(il, normed, before, last=last)
+        if hp.recurrent[il] and not hp.caches_kv[il]:
+            mixed = self._recurrent(normed)
+        else:
+            # Falcon-H1's blocks do both on the same input (models/falcon_h1.py)
+            beside = self._recurrent(self._norm(width)) if hp.recurrent[il] else 0
+            mixed = self._attention(il, normed, before, last=last)
+            tape.free(beside)
         if last:
             return residual
         tape.run(2 * self.count * width)

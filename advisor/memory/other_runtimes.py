@@ -221,7 +221,9 @@ def _mlx(
         weights=weights,
         kv=kv,
         state=mlx.state_bytes(hp, float_bytes=recipe.float_bytes),
-        compute=prefill_bytes(hp, tokens, bits=recipe.bits, float_bytes=recipe.float_bytes),
+        compute=prefill_bytes(
+            hp, tokens, bits=recipe.bits, cache_bits=_KV_BITS[settings.type_k], float_bytes=recipe.float_bytes
+        ),
         overhead=gpu_overhead("metal"),
     )
     return parts, said

@@ -97,3 +97,14 @@ def test_processing_a_prompt_takes_more_the_longer_it_is_where_scores_are_an_arr
     assert gemma[1] - gemma[0] > 16 * 2048 * (32768 - 8192) * 2
     assert llama[1] - llama[0] < 16 * 2048 * (32768 - 8192) * 2 / 4
     assert prefill_bytes(hp_of("llama-3.1-8b"), 256, bits=4) < llama[0]
+
+
+def test_a_quantized_cache_costs_an_array_of_scores() -> None:
+    plain, quantized = (prefill_bytes(hp_of("llama-3.1-8b"), 8192, bits=4, cache_bits=bits) for bits in (None, 8))
+    assert quantized - plain > 32 * 2048 * 8192 * 2 * 0.8
+
+
+def test_blocks_that_attend_and_keep_a_state_hold_both() -> None:
+    """Falcon-H1: more than its cache's share of one chunk is on its way."""
+    hp = hp_of("falcon-h1-7b")
+    assert prefill_bytes(hp, 8192, bits=4) > 2048 * hp.embedding_length * 2 * 10
