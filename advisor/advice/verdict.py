@@ -80,7 +80,7 @@ def _over_limit(pool: Pool, machine: MachineProfile, left: int) -> tuple[Word, s
         f"{format_size(pool.capacity_bytes)}"
     )
     highest = highest_gpu_limit(machine)
-    if highest is None or pool.gpu_total_bytes > highest or left < reserve(pool, machine):
+    if highest is None or pool.gpu_total_bytes > highest or left < (pool.capacity_bytes or 0) - highest:
         return "no", f"{said}: fewer layers on the GPU would fit."
     return "tight", f"{said}. This raises the limit: {machine.raise_gpu_limit}"
 

@@ -1,5 +1,6 @@
 """What a run takes beyond the engine's own buffers, and what the system keeps for itself. Grade: typical, on the safe side."""
 
+from advisor.machines.apple_limit import wired_limit
 from advisor.machines.profile import Backend, MachineProfile
 from advisor.units import GIB, MIB
 
@@ -40,10 +41,14 @@ def host_overhead(vocab_size: int) -> int:
 def system_reserve(machine: MachineProfile) -> int:
     """Bytes of system memory to leave to the operating system and other programs where nobody has measured what they hold.
 
-    An eighth of the memory, at least 2 GiB and at most 8 GiB: our rule, as `machines.apple_limit.highest_limit` has it. 0 where
-    the machine says what is in use, or its memory is not known.
+    An eighth of the memory, at least 2 GiB and at most 8 GiB: our rule, as `machines.apple_limit.highest_limit` has it. On a Mac what
+    macOS itself keeps from the GPU by default where that is more: a third of 8 GB, where a system with a browser open needs it.
+    0 where the machine says what is in use, or its memory is not known.
     """
     memory = machine.memory
     if memory.in_use_bytes is not None or memory.capacity_bytes is None:
         return 0
-    return min(max(2 * GIB, memory.capacity_bytes // 8), 8 * GIB)
+    kept = max(2 * GIB, memory.capacity_bytes // 8)
+    if machine.gpus and machine.gpus[0].vendor == "apple":
+        kept = max(kept, memory.capacity_bytes - wired_limit(memory.capacity_bytes))
+    return min(kept, 8 * GIB)
