@@ -143,6 +143,9 @@ class GraphShape:
 LAYER_NORM = frozenset({"command-r", "cohere2", "cohere2moe", "olmo", "dbrx", "mpt"})
 """Architectures whose layer norms have no bias to recognise them by (LLM_NORM in src/models/)."""
 
+RMS_WITH_BIAS = frozenset({"phimoe"})
+"""Architectures whose norms have a bias and are RMS norms all the same (LLM_NORM_RMS in src/models/phi3.cpp)."""
+
 ROPE_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 
 WITHOUT_ROPE = frozenset({"nemotron_h", "nemotron_h_moe", "jamba", "mpt", "gpt2", "bloom"})
@@ -205,7 +208,9 @@ class BlockBuilder:
         """build_norm with the weight `name`, or `x` unchanged where the block has none."""
         if f"{name}.weight" not in block.named:
             return x
-        layer_norm = f"{name}.bias" in block.named or self.shape.architecture in LAYER_NORM
+        architecture = self.shape.architecture
+        biased = f"{name}.bias" in block.named and architecture not in RMS_WITH_BIAS
+        layer_norm = biased or architecture in LAYER_NORM
         x = self.graph.unary(x, "norm" if layer_norm else "rms_norm")
         if self.shape.norms_placed:
             x.device = block.device

@@ -6,7 +6,7 @@ from advisor.memory.compute_graph import Node
 WEIGHTED_BEFORE = "llama4"
 """Its router's weights are applied to the experts' input, not to their output."""
 
-UNNORMALIZED = frozenset({"llama4", "olmoe", "qwen2moe", "deepseek", "phimoe"})
+UNNORMALIZED = frozenset({"llama4", "olmoe", "qwen2moe", "deepseek"})
 """Architectures whose router weights are not divided by their sum (norm_w false in src/models/)."""
 
 

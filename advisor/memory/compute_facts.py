@@ -9,7 +9,7 @@ from typing import Literal
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from advisor.memory.cache import cache_cells
-from advisor.memory.compute_blocks import LAYER_NORM, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
+from advisor.memory.compute_blocks import LAYER_NORM, RMS_WITH_BIAS, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
 from advisor.memory.compute_model import END_WEIGHTS, Ends
 from advisor.memory.placement import Placement
 from advisor.memory.presets import uses_flash_attention
@@ -298,7 +298,7 @@ def _ends(hp: Hyperparameters, tensors: BlockTensors, placement: Placement) -> E
     return Ends(
         vocabulary=output[0][-1] if hp.causal else 1,  # encoders have no output layer
         output_device=placement.output,
-        norm_layer="output_norm.bias" in others or hp.architecture in LAYER_NORM,
+        norm_layer=hp.architecture in LAYER_NORM or "output_norm.bias" in others and hp.architecture not in RMS_WITH_BIAS,
         softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
         scaled_logits=hp.architecture.startswith(("granite", "command-r", "cohere2", "minicpm")),
         scaled_embeddings=_scaled(hp.architecture),
