@@ -9,71 +9,19 @@ keys and values are asked for while a prompt is processed (mlx_lm/generate.py:43
 never computed.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from advisor.memory.mlx import PREFILL_STEP, block_cache_bytes, cells, keeps_latent, rotates
 from advisor.memory.mlx_rules import mlx_model
+from advisor.memory.mlx_tape import Device, Tape
 from advisor.models.hyperparameters import Attention, Hyperparameters
 
-Device = Literal["metal", "cpu"]
-
-TASKS_AHEAD = 10
-"""mlx/transforms.cpp: MAX_ACTIVE_TASKS."""
-_METAL_OPERATIONS, _METAL_ELEMENTS = 50, 50 << 20
-"""Of Max and Ultra chips; 40 and 40 of others (device.cpp:603-624), which hold less at once."""
-_CPU_DISPATCHES = 10
 _CPU_NORM, _CPU_ROPE, _CPU_ATTENTION, _CPU_ROUTER, _CPU_LATE_ROUTER = 11, 23, 12, 22, 15
 """Operations that stand for one of Metal's kernels, views and masks counted (mlx/fast.cpp, rms_norm, rope and
 scaled_dot_product_attention: their fallbacks)."""
 FUSED_HEAD_LENGTHS = (64, 72, 80, 96, 128)
 """Head lengths whose prompt attention runs in one kernel on Metal, without an array of scores
 (mlx/backend/metal/scaled_dot_product_attention.cpp, has_fused_kernel and use_fallback)."""
-
-
-@dataclass(slots=True)
-class _Tape:
-    """Operations in the order of their dispatch, with what each allocates and what it reads."""
-
-    device: Device
-    task: int = 0
-    filled: int = 0
-    elements: int = 0
-    live: int = 0
-    peak: int = 0
-    freed: dict[int, int] = field(default_factory=dict)
-    """Bytes to be freed, by the task whose end frees them."""
-    done: int = -1
-
-    def allocate(self, size: int) -> int:
-        """Counts an array of `size` bytes and returns that size, to be given to `free` later."""
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        return size
-
-    def free(self, *sizes: int) -> None:
-        """The arrays are not read after the operation that was dispatched last."""
-        self.freed[self.task] = self.freed.get(self.task, 0) + sum(sizes)
-
-    def run(self, elements: int, operations: int = 1) -> None:
-        """Dispatches an operation (on the CPU two dispatches, its own and the release of its inputs) that reads `elements`."""
-        if self.device == "cpu":
-            self.filled += 2 * operations
-            self._close(self.filled // _CPU_DISPATCHES)
-            self.filled %= _CPU_DISPATCHES
-            return
-        self.filled += operations
-        self.elements += elements
-        if self.filled > _METAL_OPERATIONS or self.elements > _METAL_ELEMENTS:
-            self._close(1)
-            self.filled, self.elements = 0, 0
-
-    def _close(self, tasks: int) -> None:
-        """Sends tasks off and waits until no more than `TASKS_AHEAD` are on their way."""
-        self.task += tasks
-        while self.done < self.task - TASKS_AHEAD - 1:
-            self.done += 1
-            self.live -= self.freed.pop(self.done, 0)
 
 
 def prefill_bytes(
@@ -119,7 +67,7 @@ class _Walk:
 
     def __init__(self, hp: Hyperparameters, start: int, count: int, run: _Run) -> None:
         self.hp, self.start, self.count, self.bits, self.bytes = hp, start, count, run.bits, run.float_bytes
-        self.tape = _Tape(run.device)
+        self.tape = Tape(run.device)
         self.fused = run.fused
 
     def peak(self) -> int:
