@@ -131,7 +131,7 @@ def facts_of(
         per_layer_width=hp.per_layer_embedding_length,
         per_layer_on_host=rules.per_layer_on_host,
     )
-    sized = representative(_blocks(model, placement), rough=rough)
+    sized = representative(_blocks(model, placement, padded=dequantized), rough=rough)
     # Only what is copied between devices needs its size: nothing is where all of it lies on one.
     alone = placement.gpus == 0
     return Facts(
@@ -222,7 +222,7 @@ def _maker(tensors: BlockTensors, hp: Hyperparameters) -> _BlockMaker:
     return _BlockMaker(tensors, hp)
 
 
-def _blocks(model: ModelMetadata, placement: Placement) -> list[SizedBlock]:
+def _blocks(model: ModelMetadata, placement: Placement, *, padded: bool) -> list[SizedBlock]:
     maker = _maker(model.block_tensors, model.hyperparameters)
     devices, host, gpus = placement.blocks, placement.host, placement.gpus
     blocks = []
@@ -230,7 +230,8 @@ def _blocks(model: ModelMetadata, placement: Placement) -> list[SizedBlock]:
         device, experts = devices[index], placement.experts(index)
         copied = gpus > 0 and host in (device, experts)
         block = maker.block(index, device, experts, devices[owner], copied=copied)
-        blocks.append((block, model.block_bytes[index] if copied else ()))
+        sizes = (model.padded_block_bytes if padded else model.block_bytes)[index] if copied else ()
+        blocks.append((block, sizes))
     return blocks
 
 

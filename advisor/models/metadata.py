@@ -17,7 +17,7 @@ from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.keys import hyperparameters
 from advisor.models.quantization import QuantizedTensors
 from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization
-from advisor.models.tensor import Tensor
+from advisor.models.tensor import Tensor, row_padding
 from advisor.models.tensor_role import EXPERTS
 from advisor.models.weight_table import WeightTable
 
@@ -67,6 +67,15 @@ class ModelMetadata:
     def block_bytes(self) -> tuple[tuple[int, ...], ...]:
         """Bytes of the tensors of each block, in the order of `block_tensors`."""
         return self.block_tensors.by_block(self.tensor_bytes)
+
+    @cached_property
+    def padded_block_bytes(self) -> tuple[tuple[int, ...], ...]:
+        """As `block_bytes`, on a device that ends the rows of quantized tensors on whole `ROW_PADDING` values.
+
+        ggml-cuda.cu:903-920: a tensor is followed by what the last row lacks (MATRIX_ROW_PADDING, ggml-cuda/common.cuh:186).
+        """
+        sizes = zip(self.tensors, self.tensor_bytes, strict=True)
+        return self.block_tensors.by_block([n_bytes + row_padding(one) for one, n_bytes in sizes])
 
     @cached_property
     def weight_table(self) -> WeightTable:

@@ -31,3 +31,13 @@ def tensor_bytes(elements: int, kind: GGMLQuantizationType) -> int:
     """Bytes of `elements` weights stored as `kind`, by the exact (block, bytes) pairs of `gguf.constants.GGML_QUANT_SIZES`."""
     block, block_bytes = GGML_QUANT_SIZES[kind]
     return elements // block * block_bytes
+
+
+ROW_PADDING = 512
+"""Values on whose multiples CUDA ends the rows of quantized tensors (MATRIX_ROW_PADDING, ggml-cuda/common.cuh:186)."""
+
+
+def row_padding(tensor: Tensor) -> int:
+    """Bytes that a quantized tensor takes beyond its own on CUDA (ggml-cuda.cu:903-920)."""
+    lacking = -tensor.shape[0] % ROW_PADDING
+    return tensor_bytes(lacking, tensor.type) if lacking and GGML_QUANT_SIZES[tensor.type][0] > 1 else 0
