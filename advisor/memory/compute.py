@@ -30,6 +30,11 @@ from advisor.models.metadata import ModelMetadata
 ALIGNMENT = 128
 """Bytes to which CUDA aligns tensors (ggml-cuda.cu, ggml_backend_cuda_buffer_type_get_alignment); no other backend needs more
 than a few KiB more over a whole graph."""
+ASSUMED_ARCHITECTURES = {
+    "bert": "encoders without a cache are laid out as decoders are",
+}
+"""Architectures whose compute buffers are not followed node by node, and why: their plans say "assumed". Device totals of all
+others are held to the engine's by tests/conformance."""
 PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
 

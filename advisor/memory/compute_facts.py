@@ -307,9 +307,12 @@ def _ends(hp: Hyperparameters, tensors: BlockTensors, placement: Placement) -> E
 
 
 def _end_bytes(model: ModelMetadata) -> tuple[int, ...]:
-    """Bytes of `END_WEIGHTS`; a tied embedding is the output layer's weight too, and what a model lacks takes none."""
+    """Bytes of `END_WEIGHTS`; a tied embedding is the output layer's weight too, and what a model lacks takes none.
+
+    Encoders have no output layer.
+    """
     others = model.block_tensors.others
     places = [others.get(name, (None, None))[1] for name in END_WEIGHTS]
-    if places[0] is None:
+    if places[0] is None and model.hyperparameters.causal:
         places[0] = places[1]
     return tuple(0 if place is None else model.tensor_bytes[place] for place in places)
