@@ -148,8 +148,9 @@ def heads(
     mask = mask or b.mask(cells)
     q = g.view(q, q.shape[0], tokens, count, shape.streams, op="permute")
     keys, values = g.view(keys, 1, op="permute"), g.view(values, 1, op="permute")
+    sinks = [b.weight(block, "attn_sinks.weight", index)] if "attn_sinks.weight" in block.named else []
     if shape.flash:
-        out = g.op("flash_attn", (width, count, tokens, shape.streams), q, keys, values, mask)
+        out = g.op("flash_attn", (width, count, tokens, shape.streams), q, keys, values, mask, *sinks)
         if shape.dequantized:
             out.fixed = (out.size()[0], 2 * _quantized_elements(b, block, latent=latent) * shape.streams, cells)
         if not latent:
@@ -161,7 +162,7 @@ def heads(
     if shape.architecture in ("gemma2", "grok"):
         for op in ("scale", "unary", "scale"):
             scores = g.unary(scores, op)
-    scores = g.op("soft_max", scores.shape, scores, mask)
+    scores = g.op("soft_max", scores.shape, scores, mask, *sinks)
     if latent:
         values = g.op("cont", (cells, width, 1, shape.streams), values, kind="f16")
     out = g.op("mul_mat", (width, tokens, count, shape.streams), values, scores)
