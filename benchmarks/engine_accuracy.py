@@ -106,7 +106,9 @@ def _print_under(results: Sequence[CaseResult]) -> None:
     for result in results:
         for row in result.differences:
             if row.component == "compute" and row.kind == "gpu" and row.logged and row.relative < -UNDER:
-                print(f"    {result.id} {row.device}: {row.predicted / MIB:.2f} for {row.logged / MIB:.2f} MiB ({_percent(row)})")
+                print(
+                    f"    {result.id} {row.device}: {row.predicted / MIB:.2f} for {row.logged / MIB:.2f} MiB ({_percent(row)})"
+                )
 
 
 def _print_planned() -> None:
@@ -117,12 +119,17 @@ def _print_planned() -> None:
         for context in CONTEXTS:
             settings = resolve({"context": context, "slots": 1, "gpu_layers": 0}, model, has_gpu=False)
             wanted = (row["weights_mib"], row["kv_mib"][str(context)], row["compute_mib"][str(context)])
-            for grade, plan in (("engine", engine_plan(model, None, settings)), ("formula", plan_memory(model, None, settings))):
+            for grade, plan in (
+                ("engine", engine_plan(model, None, settings)),
+                ("formula", plan_memory(model, None, settings)),
+            ):
                 host = plan.host
                 found = (host.weights_bytes, host.kv_cache_bytes, host.compute_bytes)
                 figures = " / ".join(f"{size / MIB:10.2f} ({told:g})" for size, told in zip(found, wanted, strict=True))
                 error = sum(found) / MIB / sum(wanted) - 1
-                print(f"    {row['id']:32} {context:6} {grade:8} {figures}  {sum(found) / MIB / 1024:8.2f} {100 * error:+.3f} %")
+                print(
+                    f"    {row['id']:32} {context:6} {grade:8} {figures}  {sum(found) / MIB / 1024:8.2f} {100 * error:+.3f} %"
+                )
 
 
 if __name__ == "__main__":

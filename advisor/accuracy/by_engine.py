@@ -37,7 +37,9 @@ def evaluate_by_engine(record: Mapping[str, Any]) -> CaseResult:
     result = evaluate(record, predict=by_engine)
     if not result.differences:
         return result
-    kept = tuple(row for row in result.differences if not apart & {(row.component, row.kind), ("total", row.kind)} - _whole(row))
+    kept = tuple(
+        row for row in result.differences if not apart & {(row.component, row.kind), ("total", row.kind)} - _whole(row)
+    )
     left_out = {f"{kind} {name}": _OTHER_RULES for name, kind in sorted(apart)}
     return replace(result, rules=PINNED_BUILD, differences=kept, excluded={**result.excluded, **left_out})
 

@@ -111,7 +111,7 @@ def flash_attention_stays(facts: Facts) -> bool:
     devices = {block.device for block in facts.blocks}
     mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
     elsewhere = any(block.cache_device != block.device for block in facts.blocks)
-    if not facts.shape.flash or (len(devices) < 2 or not (mixed or elsewhere)) and not _norms_offloaded(facts):
+    if not facts.shape.flash or ((len(devices) < 2 or not (mixed or elsewhere)) and not _norms_offloaded(facts)):
         return True
     return _flash_attention_stays(facts.shape, facts.blocks, facts.ends)
 

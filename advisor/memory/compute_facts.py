@@ -299,7 +299,7 @@ def _ends(hp: Hyperparameters, tensors: BlockTensors, placement: Placement) -> E
     return Ends(
         vocabulary=output[0][-1] if hp.causal else 1,  # encoders have no output layer
         output_device=placement.output,
-        norm_layer=hp.architecture in LAYER_NORM or "output_norm.bias" in others and hp.architecture not in RMS_WITH_BIAS,
+        norm_layer=hp.architecture in LAYER_NORM or ("output_norm.bias" in others and hp.architecture not in RMS_WITH_BIAS),
         softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
         scaled_logits=hp.architecture.startswith(("granite", "command-r", "cohere2", "minicpm")),
         scaled_embeddings=_scaled(hp.architecture),

@@ -9,7 +9,9 @@ from advisor.memory.compute_experts import experts, feed_forward
 from advisor.memory.compute_graph import Node, Size
 
 
-def per_layer_inputs(b: BlockBuilder, x: Node, table_size: Size, projection_size: Size, *, table_device: int, device: int) -> Node:
+def per_layer_inputs(
+    b: BlockBuilder, x: Node, table_size: Size, projection_size: Size, *, table_device: int, device: int
+) -> Node:
     """Embeddings of all blocks: read from their table, added to a projection of the token embeddings.
 
     The projection lies with the first block (llama-arch.cpp:922, created with block 0).

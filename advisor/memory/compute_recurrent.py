@@ -63,13 +63,14 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
         for _ in range(2)
     )
     v = g.view(convolved, width, values, tokens, sequences, span=4 * (convolved.shape[0] * (shape.tokens - 1) + shape.inner))
+    # qwen3next.cpp repeats them for its fused operation too, qwen35.cpp does not
+    if keys != values and (shape.architecture == "qwen3next" or not shape.fused_delta_net):
+        q, k = (g.op("repeat", (shape.state, values, tokens, sequences), one) for one in (q, k))
     if shape.fused_delta_net:
         rows = tokens * sequences + width * sequences
         both = g.op("gated_delta_net", (width * values, rows), q, k, v, decay, beta, state)
         out, new_state = g.view(both, width, values, tokens, sequences), g.view(both, width, width, values, sequences)
     else:
-        if keys != values:
-            q, k = (g.op("repeat", (shape.state, values, tokens, sequences), one) for one in (q, k))
         out, new_state = chunked_delta_net(g, q, k, v, decay, beta, state)
     g.expand(g.store(cache, new_state))
     out = g.unary(out, "rms_norm")

@@ -12,7 +12,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         value
         for reports in terminalreporter.stats.values()
         for report in reports
-        if isinstance(report, pytest.TestReport)
+        if isinstance(report, pytest.TestReport) and report.when == "call"
         for name, value in report.user_properties
         if name == KEY
     ]

@@ -1,4 +1,4 @@
-"""Which questions formula and engine are compared on: models of every architecture, and settings that cover each other in pairs."""
+"""Questions for formula and engine: models of every architecture, and settings that cover each other in pairs."""
 
 import itertools
 import random
@@ -57,7 +57,8 @@ class Case:
         slots = f"{chosen.slots}{'u' if chosen.unified_kv else 's'}"
         return (
             f"{self.model} {self.quantization} c{chosen.context} {chosen.type_k}/{chosen.type_v}{flash} slots {slots}"
-            f" ub{chosen.ubatch} layers {chosen.gpu_layers} of {self.gpus} {self.backend or 'GPU'} moe {chosen.cpu_moe_layers} {chosen.logits}"
+            f" ub{chosen.ubatch} layers {chosen.gpu_layers} of {self.gpus} {self.backend or 'GPU'}"
+            f" moe {chosen.cpu_moe_layers} {chosen.logits}"
         )
 
 

@@ -6,7 +6,10 @@ from typing import Any
 from tests.conformance.comparison import Comparison
 
 KEY = "conformance"
-_HEAD = f"{'architecture':17}{'cases':>6}{'totals':>8}{'median':>10}{'p95':>10}{'worst':>10}{'KV exact':>10}{'weights':>9}{'refused':>9}"
+_HEAD = "".join(
+    f"{name:>{width}}" for name, width in (("cases", 23), ("totals", 8), ("median", 10), ("p95", 10), ("worst", 10))
+)
+_HEAD += f"{'KV exact':>11}{'weights':>10}{'refused':>9}"
 
 
 def percentile(errors: Sequence[float], share: float) -> float:
@@ -40,7 +43,7 @@ def table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
             into = merged.setdefault(name, {key: [] if key == "errors" else 0 for key in one})
             for key, value in one.items():
                 into[key] = name if key == "architecture" else into[key] + value
-    yield _HEAD
+    yield f"architecture{_HEAD[12:]}"
     for name in sorted(merged, key=lambda name: (name == "all", name)):
         yield _line(merged[name])
 

@@ -4,23 +4,25 @@ A sample runs with all tests; `make conformance` asks every question and prints 
 where it counts one copy between several GPUs more than a load makes (see `compute_buffers`), and so is the formula here.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Iterable
 
 import pytest
 
 from advisor.engine.pool import EnginePool
-from advisor.errors import EngineFailedError, EngineRefusedError
+from advisor.errors import EngineFailedError
+from advisor.memory.compute import ASSUMED_ARCHITECTURES
 from tests.conformance.comparison import Comparison, compare
 from tests.conformance.grid import Case, cases_of, models_by_architecture
-from tests.conformance.table import KEY, percentile, row
+from tests.conformance.table import KEY, percentile, row, table
 
 pytest.importorskip("llama_cpp")
 
 MOST, USUALLY, USUAL_SHARE = 0.03, 0.01, 0.95
 ROUNDS = 2
 SAMPLED = 60
-OUTSIDE: dict[str, float] = {}
+OUTSIDE = dict.fromkeys(ASSUMED_ARCHITECTURES, 0.5)
 """Architectures whose plans say that they are assumed, and the worst error that they may have."""
 BREAKS = {
     "granite-3.1-1b-a400m": "its graph has more nodes than the engine makes room for once a quantized cache adds rotations",
@@ -77,18 +79,13 @@ def test_formula_and_engine_agree(architecture: str, pool: EnginePool, record_pr
 def test_a_sample_agrees(pool: EnginePool, record_property: Record) -> None:
     chance = random.Random("sample")
     errors: list[float] = []
-    count = 0
     by_architecture = models_by_architecture()
-    while count < SAMPLED:
-        for architecture, models in by_architecture.items():
-            model = chance.choice(models)
-            if model in BREAKS:
-                continue
-            found, _ = compared([chance.choice(cases_of(model))], pool)
-            count += 1
-            check(found, architecture)
-            record_property(KEY, row(architecture, found, 0))
-            errors += [error for one in found for error in one.errors if architecture not in OUTSIDE]
+    for architecture in itertools.islice(itertools.cycle(by_architecture), SAMPLED):
+        model = chance.choice([one for one in by_architecture[architecture] if one not in BREAKS])
+        found, _ = compared([chance.choice(cases_of(model))], pool)
+        record_property(KEY, row(architecture, found, 0))
+        check(found, architecture)
+        errors += [error for one in found for error in one.errors if architecture not in OUTSIDE]
     assert percentile(errors, USUAL_SHARE) <= USUALLY
 
 
@@ -114,24 +111,23 @@ def test_the_formula_refuses_what_the_engine_refuses(model: str, changes: dict[s
 
 
 @pytest.mark.engine
-def test_the_engine_breaks_down_where_it_is_said_to(pool: EnginePool) -> None:
-    for model in BREAKS:
-        with pytest.raises(EngineFailedError, match=r"crashed|check of its own") as raised:
-            compare(_asked(model, context=2048, type_k="q8_0", type_v="q8_0", flash_attention="on"), pool)
-        assert not isinstance(raised.value, EngineRefusedError)
+@pytest.mark.parametrize("model", BREAKS)
+def test_the_engine_breaks_down_where_it_is_said_to(model: str, pool: EnginePool) -> None:
+    _, crashed = compared((case for case in cases_of(model) if case.settings.type_k != "f16"), pool)
+    assert crashed
 
 
 def test_the_table_adds_up() -> None:
     one = Comparison("a", None, ((100, 101),), ((10, 10),), ((0, 0),), ((0, 0),), (4, 4))
-    two = Comparison("b", ("llama.cpp refuses this: quantized V cache requires flash_attn to be enabled", "x needs flash attention"))
+    two = Comparison(
+        "b", ("llama.cpp refuses this: quantized V cache requires flash_attn to be enabled", "x needs flash attention")
+    )
     assert one.errors == pytest.approx((1 / 110,))
     assert not one.weights_exact
     assert one.caches_exact
     assert two.same_refusal
     made = row("llama", [one, two], 1)
     assert (made["cases"], made["answered"], made["refused"], made["same_refusal"]) == (3, 1, 1, 1)
-    from tests.conformance.table import table
-
     lines = list(table([made, made]))
-    assert [line.split()[0] for line in lines] == ["architecture", "all"] or lines[-1].startswith("all")
+    assert [line.split()[0] for line in lines] == ["architecture", "llama", "all"]
     assert "0.909 %" in lines[-1]
