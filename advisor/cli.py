@@ -3,7 +3,6 @@
 Exit codes: 0 answered, 2 the question is wrong, 3 a part is missing. An error is one line on stderr, never a traceback.
 """
 
-import gc
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from advisor import __version__
+from advisor.collector import collect_less_often
 from advisor.errors import HeadroomError, MissingPartError, QuestionError
 
 app = typer.Typer(
@@ -225,8 +225,7 @@ def _print(text: str) -> None:
 
 def main() -> None:
     """Run the command; every error becomes one line and an exit code."""
-    # Plans are made of very many small objects without cycles; looking for cycles as often as usual takes half of the time.
-    gc.set_threshold(100_000, 50, 1000)
+    collect_less_often()
     if isinstance(sys.stdout, TextIOWrapper):  # names from files may hold what a terminal's encoding has no letters for
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

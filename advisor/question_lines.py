@@ -5,16 +5,32 @@ its place and the rest go on.
 """
 
 import json
+import multiprocessing
+import os
+import re
+import signal
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from queue import Queue
+from threading import Thread
 from typing import Any, BinaryIO, NoReturn
+from zlib import crc32
 
+from advisor.collector import collect_less_often
 from advisor.errors import HeadroomError, QuestionError
 from advisor.estimate import estimate
 from advisor.question import Question
 
 MAX_LINE_BYTES = 64 * 1024
 """Longest question that is read; the longest sensible one is a few thousand bytes."""
+FEW = 48
+"""Questions that one process answers before others are started to help: starting them takes half a second."""
+MOST_PROCESSES = 8
+AHEAD = 1000
+"""Questions that are read before their turn comes."""
 _PIECE = 2**20
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 
 
 def request_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -26,13 +42,80 @@ def request_lines(stream: BinaryIO) -> Iterator[bytes]:
         yield kept.rstrip(b"\r\n")
 
 
-def answer_requests(lines: Iterable[bytes | str]) -> Iterator[str]:
-    """One JSON answer a line for one JSON question a line; a byte order mark before the first is taken off."""
+def answer_requests(lines: Iterable[bytes | str], *, processes: int | None = None) -> Iterator[str]:
+    """One JSON answer a line for one JSON question a line; a byte order mark before the first is taken off.
+
+    Answers come in the order of the questions and as soon as they are known. After `FEW` questions `processes` work side by
+    side (None: one a core); the questions of one model go to the same process, which has laid it out before.
+    """
+    asked = _questions(lines)
+    for line in islice(asked, FEW):
+        yield answer_line(line)
+    count = min(processes or _cores(), MOST_PROCESSES)
+    first = next(asked, None)
+    if first is None:
+        return
+    if count > 1:
+        yield from _side_by_side(_chained(first, asked), count)
+    else:
+        yield from map(answer_line, _chained(first, asked))
+
+
+def answer_line(line: bytes) -> str:
+    """The answer to one line, as JSON."""
+    return json.dumps(_answer(line))
+
+
+def _questions(lines: Iterable[bytes | str]) -> Iterator[bytes]:
     for number, line in enumerate(lines):
         raw = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
         raw = raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw
         if raw.strip():
-            yield json.dumps(_answer(raw))
+            yield raw
+
+
+def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from others
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _side_by_side(lines: Iterator[bytes], count: int) -> Iterator[str]:
+    """Answers in order, worked out by `count` processes while a thread reads on: who waits is answered at once."""
+    context = multiprocessing.get_context("spawn")
+    workers = [ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker) for _ in range(count)]
+    waiting: Queue[tuple[bytes, Future[str]] | None] = Queue(AHEAD)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                model = _MODEL.search(line)
+                waiting.put((line, workers[crc32(model[1] if model else line) % count].submit(answer_line, line)))
+        except RuntimeError:  # the workers were shut down while a line was read: nobody waits for its answer
+            return
+        finally:
+            waiting.put(None)
+
+    Thread(target=read, name="questions", daemon=True).start()
+    try:
+        while (next_one := waiting.get()) is not None:
+            line, answer = next_one
+            try:
+                yield answer.result()
+            except (OSError, RuntimeError):  # the process was ended from outside (BrokenProcessPool is a RuntimeError)
+                yield answer_line(line)
+    finally:
+        for worker in workers:
+            worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is the first process's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    collect_less_often()
 
 
 def _answer(line: bytes) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Many questions a process: one answer a line, wrong lines answered in their place, whatever they hold."""
 
 import json
+import time
+from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
 
-from advisor.question_lines import MAX_LINE_BYTES, answer_requests, request_lines
+from advisor.question_lines import FEW, MAX_LINE_BYTES, answer_line, answer_requests, request_lines
 
 GOOD = b'{"model": "gemma-3-270m", "context": 4096}'
 
@@ -95,3 +97,32 @@ def test_the_order_of_questions_changes_no_answer() -> None:
     ]
     forward, backward = list(answer_requests(lines)), list(answer_requests(reversed(lines)))
     assert forward == backward[::-1]
+
+
+def test_many_questions_are_answered_in_order_by_several_processes() -> None:
+    asked = [
+        json.dumps({"model": model, "context": context})
+        for context in range(512, 512 * 21, 512)
+        for model in ("gemma-3-270m", "nope", "llama-3.1-8b")
+    ]
+    alone = [answer_line(line.encode()) for line in asked]
+    assert len(asked) > FEW
+    assert list(answer_requests(asked, processes=2)) == alone
+    assert list(answer_requests(asked, processes=1)) == alone
+
+
+def test_a_reader_that_waits_is_answered_while_others_work() -> None:
+    """The next question is asked only after the last answer has come, also once several processes are at work."""
+    answered: list[str] = []
+
+    def asked() -> Iterator[bytes]:
+        for number in range(FEW + 4):
+            deadline = time.monotonic() + 60
+            while len(answered) < number and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert len(answered) == number
+            yield b'{"model": "gemma-3-270m"}'
+
+    for answer in answer_requests(asked(), processes=2):
+        answered.append(answer)
+    assert len(answered) == FEW + 4

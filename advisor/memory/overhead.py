@@ -41,9 +41,9 @@ def host_overhead(vocab_size: int) -> int:
 def system_reserve(machine: MachineProfile) -> int:
     """Bytes of system memory to leave to the operating system and other programs where nobody has measured what they hold.
 
-    An eighth of the memory, at least 2 GiB and at most 8 GiB: our rule, as `machines.apple_limit.highest_limit` has it. On a Mac what
-    macOS itself keeps from the GPU by default where that is more: a third of 8 GB, where a system with a browser open needs it.
-    0 where the machine says what is in use, or its memory is not known.
+    An eighth of the memory, at least 2 GiB and at most 8 GiB: our rule, as `machines.apple_limit.highest_limit` has it. On a
+    Mac what macOS itself keeps from the GPU by default, where that is more: a third of 8 GB. 0 where the machine says what is
+    in use, or its memory is not known.
     """
     memory = machine.memory
     if memory.in_use_bytes is not None or memory.capacity_bytes is None:

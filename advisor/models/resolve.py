@@ -1,4 +1,4 @@
-"""From what a person types to a model: a catalogue id, a file, a folder, or a repository's name. Reads files; touches no network.
+"""From what a person types to a model: a catalogue id, a file, a folder, a repository's name. Reads files; touches no network.
 
 A path that exists goes before a repository of that name, and the catalogue before a folder whose name has no slash, so that
 "llama-3.1-8b" means the same wherever it is asked.
@@ -65,7 +65,7 @@ def read_file(path: Path) -> GGUFHeader:
 
 
 @lru_cache(maxsize=64)
-def _read_cached(path: Path, size: int, changed_ns: int) -> GGUFHeader:
+def _read_cached(path: Path, _size: int, _changed_ns: int) -> GGUFHeader:
     return read_header(path)
 
 
@@ -165,8 +165,8 @@ def _not_listed(repo: str) -> MissingPartError:
     except QuestionError:
         near = ""
     return MissingPartError(
-        f'"{repo}" is not one of the repositories that the catalogue knows, and the hub is not read yet; download its .gguf file '
-        f"or its config.json and name that{near}"
+        f'"{repo}" is not one of the repositories that the catalogue knows, and the hub is not read yet; download its .gguf '
+        f"file or its config.json and name that{near}"
     )
 
 

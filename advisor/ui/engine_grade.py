@@ -40,7 +40,7 @@ class _Asked:
 def best_known(
     question: Question, model: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...] = ()
 ) -> BestKnown:
-    """The formula's answer, or the engine's where it is installed and has answered. Raises QuestionError as the formula does."""
+    """The formula's answer, or the engine's where it is installed and has answered. Raises what the formula does."""
     formula = estimate_for(question, model, machine, assumptions)
     if engine_status().state != "installed" or question.build is not None:
         return BestKnown(formula)
