@@ -78,7 +78,7 @@ def compute_buffers(
     )
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
     if tried and not flash_attention_stays(facts):
-        facts = replace(facts, shape=replace(facts.shape, flash=False))
+        facts = replace(facts, shape=replace(facts.shape, flash=False, given_up=True))
     sizes = Sizes({CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     plan = _requests(facts.shape, facts.blocks, facts.ends, pipelined=facts.pipelined)
     buffers = tuple(ComputeBuffer(*peak(segments, sizes, ALIGNMENT)) for segments in plan)

@@ -106,9 +106,10 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
     values = g.cache(
         block.cache_device, row_size(block.kv_heads * block.value_length, shape.value_bytes) * shape.streams, cells
     )
+    turned = not shape.flash and not shape.given_up
     if k is not None and v is not None:
         store(b, cells, keys, k, block.kv_heads * block.key_length, "k rows")
-        store(b, cells, values, v, block.kv_heads * block.value_length, "v rows", transposed=not shape.flash)
+        store(b, cells, values, v, block.kv_heads * block.value_length, "v rows", transposed=turned)
     out = heads(b, block, index, q, g.view(keys, 1), g.view(values, 1), cells)
     if shape.value_rotation:
         out = _hadamard(b, out, f"value rotation{cells}", shape.value_rotation)
@@ -163,8 +164,9 @@ def heads(
         for op in ("scale", "unary", "scale"):
             scores = g.unary(scores, op)
     scores = g.op("soft_max", scores.shape, scores, mask, *sinks)
-    if latent:
-        values = g.op("cont", (cells, width, 1, shape.streams), values, kind="f16")
+    if latent or shape.given_up:
+        kind = "f32" if shape.value_bytes == (1, 4) else "f16"
+        values = g.op("cont", (cells, width, 1 if latent else block.kv_heads, shape.streams), values, kind=kind)
     out = g.op("mul_mat", (width, tokens, count, shape.streams), values, scores)
     if latent:
         out = _decompress(b, block, index, out)

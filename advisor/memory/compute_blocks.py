@@ -120,6 +120,8 @@ class GraphShape:
     value_rotation: int = 0
     dequantized: bool = False
     """Flash attention keeps f16 copies of quantized keys and values next to its result (CUDA and ROCm)."""
+    given_up: bool = False
+    """Automatic flash attention was given up after the caches were made: values are stored as for it and turned when read."""
     latent_values: bool = False
     """Builds whose MLA cache holds the latent vector a second time as V."""
     kv_lora_rank: int = 0
