@@ -1,6 +1,6 @@
 """Prints how far the engine's own plans are from public load logs, beside the formula's, and the models of peers.toml.
 
-    python benchmarks/engine_accuracy.py [--all] [--json]
+    python benchmarks/engine_accuracy.py [--all] [--json] [--write]
 
 Each case is planned by the engine on GPUs that are not there. Components of which the log's build has other rules than the
 engine are left out, for the formula too.
@@ -19,6 +19,7 @@ from advisor.accuracy.by_engine import evaluate_by_engine
 from advisor.accuracy.cases import load_cases
 from advisor.accuracy.compare import CaseResult, Difference
 from advisor.accuracy.evaluate import evaluate
+from advisor.accuracy.publish import as_text, entry, planned_models
 from advisor.accuracy.published import peers_table
 from advisor.engine.layout import engine_plan
 from advisor.memory.planner import plan_memory
@@ -28,6 +29,7 @@ from advisor.units import MIB
 
 CASES = Path(__file__).parent.parent / "advisor" / "accuracy" / "data" / "memory_cases.jsonl"
 COMPONENTS = ("weights", "kv_cache", "recurrent_state", "compute", "output", "total")
+ERRORS = CASES.with_name("errors.json")
 CONTEXTS = (8192, 32768)
 UNDER = 0.02
 """GPU compute buffers that are more than this under their log are listed."""
@@ -38,9 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="print every number of every case")
     parser.add_argument("--json", action="store_true", help="print the engine's differences as JSON")
+    parser.add_argument("--write", action="store_true", help="store the engine's differences with those that ship")
     options = parser.parse_args(arguments)
     records = load_cases(CASES)
     pairs = [(evaluate_by_engine(record), evaluate(record)) for record in records]
+    if options.write:
+        before = {case["id"]: case for case in json.loads(ERRORS.read_text(encoding="utf-8"))["cases"]}
+        entries = [
+            entry(record, engine, grade="engine", before=before.get(engine.id))
+            for record, (engine, _) in zip(records, pairs, strict=True)
+        ]
+        ERRORS.write_text(as_text(entries, planned_models()), encoding="utf-8", newline="\n")
     if options.json:
         print(json.dumps([asdict(engine) | {"excluded": dict(engine.excluded)} for engine, _ in pairs], indent=1))
         return 0

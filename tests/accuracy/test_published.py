@@ -61,7 +61,14 @@ def test_rows_are_the_worst_first_and_of_one_backend() -> None:
     assert errors == sorted(errors, reverse=True)
     assert {row.case.backend for row in rows} == {"rocm"}
     assert len(rows) < len(published().rows("compute"))
-    assert published().rows("total", grade="engine") == ()
+
+
+def test_the_engines_plans_ship_beside_the_formulas() -> None:
+    """`python benchmarks/engine_accuracy.py --write` renews them; caches are equal to the log's in every case."""
+    assert published().grades == ("formula", "engine")
+    caches = published().rows("kv_cache", grade="engine")
+    assert len(caches) > 100
+    assert all(row.difference.exact for row in caches)
 
 
 def test_every_log_has_a_source() -> None:
