@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from advisor.collector import collect_less_often
 from advisor.errors import MissingPartError, QuestionError
 from advisor.paths import streamlit_folder
 
@@ -135,6 +136,7 @@ def _warm_up() -> None:
     from advisor.ui.warm import warm_up
 
     warm_up()
+    collect_less_often()
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
     gc.freeze()

@@ -195,7 +195,10 @@ def headline(machine: MachineProfile, options: Sequence[Option]) -> str:
     who = "This machine" if machine.origin == "detected" else machine.name
     whole = [option for option in options if option.verdict.verdict == "fits" and not option.strongly_compressed]
     if whole:
-        return f"{who} runs models up to {parameters(max(option.model.parameters for option in whole))} comfortably"
+        largest = parameters(max(option.model.parameters for option in whole))
+        if not machine.gpus:
+            return f"{who} has room for models up to {largest}; without a GPU the large ones are slow"
+        return f"{who} runs models up to {largest} comfortably"
     close = [option for option in options if option.verdict.verdict == "tight"]
     if close:
         return f"{who} runs models up to {parameters(max(option.model.parameters for option in close))}, but only just"

@@ -20,11 +20,11 @@ from advisor.ui.state import address_of
 
 known = published()
 said = st.container(gap="small")
-complaint = open_accuracy(known)
-question = choose(known)
+opened = open_accuracy(known)
+question = choose(opened, known)
 rows = known.rows(question.component, backend=question.backend, grade=question.grade)
-if complaint:
-    said.warning(inert(complaint))
+if opened.complaint:
+    said.warning(inert(opened.complaint))
 said.header(inert(answer(rows, question.component, question.backend)), anchor=False)
 if rows:
     said.caption(inert(compared_said(known, rows, question)))

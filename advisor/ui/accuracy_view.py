@@ -1,7 +1,7 @@
 """What the accuracy page is made of: its question in the address, the figures, the cases, the other programs, the limits."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import streamlit as st
 from pydantic import BeforeValidator
@@ -25,15 +25,13 @@ from advisor.question import Asked
 from advisor.ui.inert import inert
 from advisor.ui.linked_table import Kind as LinkedKind
 from advisor.ui.linked_table import Link, linked_table
+from advisor.ui.state import Opened, open_question, publish, seed
 from advisor.ui.tables import Kind, Number, legend, numbers, table
 from advisor.units import MIB
 from advisor.words import tokens
 
 _MINUS = "\N{MINUS SIGN}"
-_KEYS = {"component": "accuracy:component", "backend": "accuracy:backend", "grade": "accuracy:grade"}
-_KEPT, _WRITTEN, _LEFT = "accuracy:question", "accuracy:address", "accuracy:left"
-_BAR = "headroom:bar"
-"""What `state.address_bar` puts into the address of a page that was opened without a query."""
+PAGE = "accuracy"
 _ALL = "all"
 _TOO_LOW = -0.01
 
@@ -54,59 +52,46 @@ class AccuracyQuestion(Asked):
     grade: Annotated[Grade, BeforeValidator(_lower)] = "formula"
 
 
-def open_accuracy(known: Published) -> str | None:
-    """Give the widgets the values of the address where it has changed, else those of the last visit.
-
-    A wrong address gives the defaults, and the sentence that is returned.
-    """
-    state, query = st.session_state, st.query_params.to_dict()
-    asked, complaint = state.get(_KEPT, AccuracyQuestion()), None
-    left: dict[str, Any] = state.get(_LEFT, {})
-    # A message sent before the last answer arrived carries the address from before it: what was clicked counts.
-    edited = any(state.get(key) != value for key, value in left.items() if key in state)
-    new = bool(query) and query != state.get(_WRITTEN) and not edited
-    if new:
-        try:
-            asked = _answerable(AccuracyQuestion.from_query(query), known)
-        except QuestionError as error:
-            asked, complaint = AccuracyQuestion(), f"The address was not understood: {error}."
-    for field, key in _KEYS.items():
-        if new or key not in state:
-            state[key] = getattr(asked, field) or _ALL
-    return complaint
+def open_accuracy(known: Published) -> Opened[AccuracyQuestion]:
+    """The question of this run; one that no log can answer gives the default and a sentence."""
+    opened = open_question(PAGE, AccuracyQuestion, AccuracyQuestion())
+    try:
+        _answerable(opened.question, known)
+    except QuestionError as error:
+        return Opened(AccuracyQuestion(), fresh=True, complaint=f"The address was not understood: {error}.")
+    return opened
 
 
-def _answerable(question: AccuracyQuestion, known: Published) -> AccuracyQuestion:
-    """`question`, or QuestionError where no log has its backend or was compared with its grade."""
+def _answerable(question: AccuracyQuestion, known: Published) -> None:
+    """Raises QuestionError where no log has the question's backend or was compared with its grade."""
     if question.backend not in (None, *known.backends):
         raise QuestionError(f"there is no log of {question.backend}; there are {', '.join(known.backends)}", field="backend")
     if question.grade not in known.grades:
         raise QuestionError(f'no log was compared with plans of the grade "{question.grade}" yet', field="grade")
-    return question
 
 
-def choose(known: Published) -> AccuracyQuestion:
+def choose(opened: Opened[AccuracyQuestion], known: Published) -> AccuracyQuestion:
     """Draw what can be chosen, put it into the address, and return it. The grade is asked for once there are two."""
+    asked = opened.question
     component = st.pills(
-        "Component", list(COMPONENTS), format_func=COMPONENTS.__getitem__, key=_KEYS["component"], required=True
+        "Component",
+        list(COMPONENTS),
+        format_func=COMPONENTS.__getitem__,
+        key=seed(opened, "accuracy:component", asked.component),
+        required=True,
     )
     backend = st.pills(
         "Backend",
         [_ALL, *known.backends],
         format_func=lambda name: BACKENDS.get(name, "All"),
-        key=_KEYS["backend"],
+        key=seed(opened, "accuracy:backend", asked.backend or _ALL),
         required=True,
     )
     grade: str | None = "formula"
     if len(known.grades) > 1:
-        grade = st.pills("Predicted by", list(known.grades), key=_KEYS["grade"], required=True)
+        grade = st.pills("Predicted by", list(known.grades), key=seed(opened, "accuracy:grade", asked.grade), required=True)
     question = AccuracyQuestion.parse({"component": component, "backend": None if backend == _ALL else backend, "grade": grade})
-    fields, query, state = question.query_fields(), st.query_params.to_dict(), st.session_state
-    state[_BAR] = {"query": question.to_query(), "arrived": not query}
-    if query and query != fields:
-        st.query_params.from_dict(fields)
-    state[_KEPT], state[_WRITTEN] = question, fields
-    state[_LEFT] = {key: state.get(key) for key in _KEYS.values()}
+    publish(PAGE, question)
     return question
 
 

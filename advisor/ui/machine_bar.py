@@ -1,7 +1,7 @@
 """The machine in one line, and the way to choose another or to change its numbers. All pages share the choice."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -13,9 +13,11 @@ from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.question import MachineAsked
 from advisor.ui.inert import inert
-from advisor.ui.state import Opened, T, seed
+from advisor.ui.state import Opened, seed
 from advisor.units import gib
 from advisor.words import machine_line
+
+M = TypeVar("M", bound=MachineAsked)
 
 NUMBERS = "numbers"
 """The entry of the list that means: described by numbers alone."""
@@ -41,7 +43,7 @@ class Chosen:
         return self.asked.machine == DETECTED
 
 
-def machine_bar(opened: Opened[T]) -> Chosen:
+def machine_bar(opened: Opened[M]) -> Chosen:
     """Draw the machine in one line with the way to another."""
     line = st.container(horizontal=True, vertical_alignment="center", gap="small", key="machine_bar")
     said = line.empty()
@@ -52,7 +54,7 @@ def machine_bar(opened: Opened[T]) -> Chosen:
     return chosen
 
 
-def machine_choice(opened: Opened[T]) -> Chosen:
+def machine_choice(opened: Opened[M]) -> Chosen:
     """Draw the list of machines and the numbers that can be changed; the machine that they say."""
     asked = opened.question
     name, complaint = _known(asked)
@@ -131,7 +133,7 @@ def _redraw_when_known() -> None:
     wait()
 
 
-def _numbers(opened: Opened[T], name: str, base: MachineProfile | None) -> MachineAsked:
+def _numbers(opened: Opened[M], name: str, base: MachineProfile | None) -> MachineAsked:
     """The numbers that can be changed of this kind of machine. Empty means: as the profile has it."""
     asked = opened.question
     if base is None:
@@ -164,13 +166,13 @@ def _numbers(opened: Opened[T], name: str, base: MachineProfile | None) -> Machi
     )
 
 
-def _whole(opened: Opened[T], field: str, label: str, asked: int | None, usual: int) -> int | None:
+def _whole(opened: Opened[M], field: str, label: str, asked: int | None, usual: int) -> int | None:
     key = seed(opened, f"machine:{field}", None if asked is None else min(asked, _MOST_GPUS))
     number = st.number_input(label, 1, _MOST_GPUS, step=1, value=None, key=key, placeholder=f"{usual}")
     return None if number is None else int(number)
 
 
-def _size(opened: Opened[T], field: str, label: str, asked: float | None, usual_bytes: int | None) -> float | None:
+def _size(opened: Opened[M], field: str, label: str, asked: float | None, usual_bytes: int | None) -> float | None:
     key = seed(opened, f"machine:{field}", None if asked is None else min(asked, _MOST_GIB))
     usual = "not known" if usual_bytes is None else f"{gib(usual_bytes):.4g}"
     if opened.question.machine is None and usual_bytes is None and field == "memory":
@@ -179,7 +181,7 @@ def _size(opened: Opened[T], field: str, label: str, asked: float | None, usual_
     return None if number is None else float(number)
 
 
-def _sold_size(opened: Opened[T], name: str, base: MachineProfile) -> float:
+def _sold_size(opened: Opened[M], name: str, base: MachineProfile) -> float:
     """The memory of a machine that was sold in several sizes; another size out of an address stays in the list."""
     asked = (opened.question.memory_gib or opened.question.ram_gib) if opened.question.machine == name else None
     sizes = [gib(size) for size in base.memory_options_bytes]
@@ -190,7 +192,7 @@ def _sold_size(opened: Opened[T], name: str, base: MachineProfile) -> float:
     return float(st.selectbox("Memory", sorted({*sizes, kept}), format_func=lambda size: f"{size:g} GiB", key=key))
 
 
-def _bandwidth(opened: Opened[T], base: MachineProfile | None) -> float | None:
+def _bandwidth(opened: Opened[M], base: MachineProfile | None) -> float | None:
     known = None
     if base is not None:
         known = base.gpus[0].bandwidth_gb_s if base.gpus else None

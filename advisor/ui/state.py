@@ -13,7 +13,7 @@ from advisor.errors import QuestionError
 from advisor.question import Asked, MachineAsked
 from advisor.ui.component_files import component_files
 
-T = TypeVar("T", bound=MachineAsked)
+T = TypeVar("T", bound=Asked)
 
 _HERE = "headroom:page"
 _MACHINE = "headroom:machine"
@@ -52,7 +52,7 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     st.session_state[_SEEDED] = set()
     question = kept or default
     chosen: MachineAsked | None = st.session_state.get(_MACHINE)
-    if arrived and chosen is not None:
+    if arrived and chosen is not None and isinstance(question, MachineAsked):
         question = question.model_copy(update=chosen.machine_fields())
     return Opened(question, fresh=arrived or kept is None)
 
@@ -65,10 +65,11 @@ def seed(opened: Opened[T], key: str, value: object) -> str:
     return key
 
 
-def publish(page: str, question: MachineAsked) -> None:
+def publish(page: str, question: Asked) -> None:
     """Keep `question` for this page, its machine for all pages, and write it into the address."""
     st.session_state[_kept(page)] = question
-    st.session_state[_MACHINE] = question
+    if isinstance(question, MachineAsked):
+        st.session_state[_MACHINE] = question
     fields = question.query_fields()
     query = st.query_params.to_dict()
     # A page opened by the navigation has no query yet: `address_bar` writes it without a new entry in the browser's history.

@@ -96,7 +96,7 @@ def test_a_wrong_address_is_said_in_one_sentence_and_the_default_is_shown(app, q
     app.open(**query)
     assert len(app.warnings) == 1
     assert said in app.warnings[0]
-    assert "runs models" in app.heading
+    assert "models up to" in app.heading
     app.run()
     assert app.warnings == []
 
