@@ -135,8 +135,8 @@ def _warm_up() -> None:
 
     from advisor.ui.warm import warm_up
 
-    warm_up()
     collect_less_often()
+    warm_up()
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
     gc.freeze()

@@ -7,6 +7,7 @@ from advisor.models.library import catalogue
 from advisor.question import Question
 from advisor.words import (
     curves_text,
+    headline,
     in_short,
     machine_line,
     missing_bytes,
@@ -131,3 +132,16 @@ def test_curves_in_words():
     said = curves_text(curves_for(question, found.model, found.machine))
     assert "Q4_K_M: " in said
     assert ", fits up to " in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"machine": "rtx-4090"}, "NVIDIA GeForce RTX 4090 runs models up to 8B comfortably"),
+        ({"machine": "epyc-9374f-cpu", "ram_gib": 64}, "has room for models up to 8B; without a GPU the large ones are slow"),
+        ({"machine": "jetson-nano"}, "No model of the catalogue fits"),
+    ],
+)
+def test_the_headline_says_how_large_a_model_may_be(fields, said):
+    one = option(**fields, gpu_layers="all") if "cpu" not in fields["machine"] else option(**fields)
+    assert said in headline(answer(**fields).machine, [one])
