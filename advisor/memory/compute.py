@@ -57,14 +57,11 @@ def compute_buffers(
     *,
     context: int | None = None,
     backend: Backend | None = None,
-    dry_run: bool = False,
     rough: bool = False,
 ) -> tuple[ComputeBuffer, ...]:
     """The compute buffer of each device, the host last. `context` replaces the settings' context.
 
     `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention.
-    `dry_run` gives what the engine plans without weights: ggml_backend_sched_reserve_size (ggml-backend.cpp:1982) forgets on
-    which device norms were put, and so counts one more copy between GPUs than a real load makes.
     """
     facts = facts_of(
         model,
@@ -74,7 +71,6 @@ def compute_buffers(
         settings.context if context is None else context,
         dequantized=backend in ("cuda", "rocm"),
         rough=rough,
-        dry_run=dry_run,
     )
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
     if tried and not flash_attention_stays(facts):

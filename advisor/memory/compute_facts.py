@@ -77,10 +77,9 @@ def facts_of(
     context: int,
     *,
     dequantized: bool,
-    dry_run: bool = False,
     rough: bool = False,
 ) -> Facts:
-    """The facts of one question: as the engine plans without weights, where `dry_run`; of few blocks, where `rough`."""
+    """The facts of one question; of few blocks, where `rough`."""
     hp = model.hyperparameters
     flash = uses_flash_attention(settings, hp, rules)
     slots = settings.slots
@@ -112,7 +111,7 @@ def facts_of(
         dequantized=dequantized and rules.dequantized_cache and flash,
         latent_values=rules.mla_stores_values,
         fused_glu=rules.fused_glu,
-        norms_placed=not dry_run and (placement.complete or tokens < _SMALL_BATCH),
+        norms_placed=placement.complete or tokens < _SMALL_BATCH,
         embeddings_input=rules.embeddings_input,
         row_indices=rules.row_indices,
         fused_delta_net=rules.fused_delta_net,

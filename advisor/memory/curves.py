@@ -93,4 +93,3 @@ def limits(pool: Pool, machine: MachineProfile | None) -> tuple[int | None, int 
 def _counts(kind: str, name: str, pool: Pool) -> bool:
     """True for devices of `pool`; where the GPU's share of it is limited, for the GPU alone."""
     return name == pool.id and (pool.gpu_limit_bytes is None or kind == "gpu")
-

@@ -29,8 +29,6 @@ class Layout:
     """The GPUs' backend, where known."""
     nextn: bool = False
     """True where the model drafts with its own multi-token-prediction blocks."""
-    dry_run: bool = False
-    """True for compute buffers as the engine plans them without weights, not as it loads them (see `compute_buffers`)."""
     _compute: dict[Placement, NDArray[np.int64]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -52,9 +50,7 @@ class Layout:
         """Bytes of the compute buffers by device, the host last."""
         found = self._compute.get(placement)
         if found is None:
-            buffers = compute_buffers(
-                self.model, placement, self.settings, self.rules, backend=self.backend, dry_run=self.dry_run
-            )
+            buffers = compute_buffers(self.model, placement, self.settings, self.rules, backend=self.backend)
             found = self._compute[placement] = np.array([buffer.n_bytes for buffer in buffers], dtype=np.int64)
         return found
 
