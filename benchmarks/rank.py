@@ -1,6 +1,6 @@
 """How long the catalogue takes to rank for a machine, in processor seconds: cold in a fresh process, and warm.
 
-    python -m benchmarks.rank
+python -m benchmarks.rank
 """
 
 import subprocess
