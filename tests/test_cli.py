@@ -210,6 +210,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # a job in the background is started with Ctrl-C ignored, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 (no threads here)
     )
     assert run.stdin
     assert run.stdout

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from advisor.engine.questions import ANSWERS, QUESTIONS, Failure, PlanQuestion
@@ -72,9 +73,17 @@ def _limit_memory(n_bytes: int) -> None:
 
 
 def _peak() -> int | None:
-    """The most memory that this process ever held; None on Windows."""
+    """The most memory that this process ever held, in bytes; None on Windows.
+
+    On Linux from /proc: getrusage starts from what the process held that started this one.
+    """
     if sys.platform == "win32":
         return None
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        kib = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+        return None if kib is None else int(kib) * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -16,6 +16,8 @@ from advisor.machines.profile import MachineProfile
 from advisor.paths import profiles_folder
 
 _MAX_FILE = 2**20
+_LONGEST_PATH = 80
+"""Letters of a path that a sentence shows: its end, which names the file."""
 _MOST_NAMED = 6
 _NAME = re.compile(r'^name = "([^"]*)"$', re.MULTILINE)
 _BRANDS = frozenset(
@@ -95,7 +97,7 @@ def read_profile(path: Path) -> MachineProfile:
 
     Raises QuestionError, naming the file and the field, where it is not one.
     """
-    shown = _short(str(path))
+    shown = str(path) if len(str(path)) <= _LONGEST_PATH else f"...{str(path)[-_LONGEST_PATH:]}"
     kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
         text = _text_of(path)

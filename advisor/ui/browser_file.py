@@ -11,6 +11,7 @@ from advisor.errors import GGUFTruncatedError, HeadroomError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, parse_header
 from advisor.ui.component_files import component_files
 from advisor.ui.inert import inert
+from advisor.ui.state import draw_again
 
 FIRST_BYTES = 2 * 2**20
 MOST_BYTES = 64 * 2**20
@@ -58,7 +59,7 @@ def _take(head: Any) -> None:
         return
     if isinstance(read, int):
         st.session_state[_WANTED] = read
-        st.rerun()
+        draw_again()
     st.session_state[_HEADER] = read
 
 

@@ -13,6 +13,7 @@ from advisor.estimate import Estimate, estimate_for
 from advisor.machines.profile import MachineProfile
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
+from advisor.ui.state import draw_again
 
 PATIENCE_S = 0.05
 """How long a page waits before it shows the formula's figures: a warm engine plans an 8B in 7 ms."""
@@ -65,7 +66,7 @@ def redraw_when_answered() -> None:
 def _look() -> None:
     asked: _Asked | None = st.session_state.get(_ASKED)
     if asked is not None and asked.answer.done():
-        st.rerun()
+        draw_again()
 
 
 def _ask(key: tuple[str, ...], work: Callable[[], Estimate]) -> "Future[Estimate]":

@@ -10,6 +10,7 @@ from advisor.machines.detect import Finding
 from advisor.machines.here import HERE
 from advisor.machines.profile import MachineProfile
 from advisor.ui.inert import inert
+from advisor.ui.state import draw_again
 from advisor.ui.tables import table
 from advisor.units import format_size
 
@@ -43,7 +44,7 @@ def look_and_measure() -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     if row.button("Look again", icon=":material/refresh:", key="look_again"):
         HERE.again()
-        st.rerun()
+        draw_again()
     if row.button(
         "Measure memory bandwidth", icon=":material/speed:", key="measure", help="Copies memory for about one second."
     ):

@@ -5,7 +5,7 @@ follows them. A page calls `open_question` first, seeds its widgets by `seed`, a
 """
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import streamlit as st
 
@@ -20,6 +20,7 @@ _MACHINE = "headroom:machine"
 _SEEDED = "headroom:seeded"
 _LEFT = "headroom:left"
 _BAR = "headroom:bar"
+_OWN = "headroom:own"
 
 _address = st.components.v2.component("headroom_address", **component_files("address"))
 
@@ -43,7 +44,9 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     st.session_state[_HERE] = page
     query = st.query_params.to_dict()
     kept: T | None = st.session_state.get(_kept(page))
-    if query and query != st.session_state.get(_written(page)) and (arrived or not _edited()):
+    # The browser may not have taken up the address of the last run when the server itself asks for another one.
+    own = st.session_state.pop(_OWN, False)
+    if query and query != st.session_state.get(_written(page)) and (arrived or not (own or _edited())):
         st.session_state[_SEEDED] = set()
         try:
             return Opened(kind.from_query(query), fresh=True)
@@ -78,6 +81,12 @@ def publish(page: str, question: Asked) -> None:
         st.query_params.from_dict(fields)
     st.session_state[_written(page)] = fields
     st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
+
+
+def draw_again() -> NoReturn:
+    """Run the page again because the server knows more now; what the visitor asked stays as it is."""
+    st.session_state[_OWN] = True
+    st.rerun()
 
 
 def address_bar() -> None:
