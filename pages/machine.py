@@ -7,7 +7,7 @@ from advisor.question import MachineAsked
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_choice
 from advisor.ui.machine_view import findings_table, gpu_limit, look_and_measure, profile_table
-from advisor.ui.state import address_of, open_question, publish
+from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.words import machine_line
 
 PAGE = "machine"
@@ -19,7 +19,7 @@ with knobs.container(border=True):
     chosen = machine_choice(opened)
     st.caption("Empty fields are taken as detected or as the machine was sold. All pages reckon with what stands here.")
 publish(PAGE, chosen.asked)
-for complaint in filter(None, (opened.complaint, chosen.complaint)):
+for complaint in complaints(PAGE, (opened.complaint, chosen.complaint)):
     said.warning(inert(complaint))
 machine = chosen.machine
 said.header(inert(machine_line(machine)), anchor=False)

@@ -14,7 +14,7 @@ from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
 from advisor.ui.plan_view import curves_said, plan_heading, plan_numbers, plan_table
 from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
-from advisor.ui.state import address_of, open_question, publish
+from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
 from advisor.words import curves_text, stack_text
 
@@ -32,7 +32,7 @@ asked = {"model": picked.text, "quant": picked.quant, "grade": "formula", **chos
 question = Question.parse(others | fields | asked)
 publish(PAGE, question)
 wrong = picked.complaint if picked.model else None
-for complaint in filter(None, (opened.complaint, chosen.complaint, wrong, not_planned(opened.question))):
+for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong, not_planned(opened.question))):
     said.warning(inert(complaint))
 
 

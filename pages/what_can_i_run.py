@@ -9,7 +9,7 @@ from advisor.ui.inert import inert
 from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
-from advisor.ui.state import address_of, open_question, publish, seed
+from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.ui.warm import USUAL_CONTEXT
 from advisor.words import result_row, tokens
 
@@ -31,7 +31,7 @@ context = st.segmented_control(
 assert context is not None
 question = opened.question.model_copy(update={**chosen.asked.machine_fields(), "context": context})
 publish(PAGE, question)
-for complaint in filter(None, (opened.complaint, chosen.complaint)):
+for complaint in complaints(PAGE, (opened.complaint, chosen.complaint)):
     said.warning(inert(complaint))
 with said, st.spinner("Laying out every model of the list …"):
     fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=False)

@@ -83,7 +83,7 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
             Number(
                 "Longest context that fits",
                 reach,
-                grade,
+                "formula",
                 f"With these settings, up to what the model was trained for. {GRADES[grade]}",
             ),
         ],

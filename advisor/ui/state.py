@@ -4,6 +4,7 @@ The address is the truth when a page is opened by a link or by the browser's Bac
 follows them. A page calls `open_question` first, seeds its widgets by `seed`, and ends with `publish`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ _SEEDED = "headroom:seeded"
 _LEFT = "headroom:left"
 _BAR = "headroom:bar"
 _OWN = "headroom:own"
+_OWN_RUN = "headroom:own_run"
 
 _address = st.components.v2.component("headroom_address", **component_files("address"))
 
@@ -45,7 +47,7 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     query = st.query_params.to_dict()
     kept: T | None = st.session_state.get(_kept(page))
     # The browser may not have taken up the address of the last run when the server itself asks for another one.
-    own = st.session_state.pop(_OWN, False)
+    own = st.session_state[_OWN_RUN] = st.session_state.pop(_OWN, False)
     if query and query != st.session_state.get(_written(page)) and (arrived or not (own or _edited())):
         st.session_state[_SEEDED] = set()
         try:
@@ -81,6 +83,14 @@ def publish(page: str, question: Asked) -> None:
         st.query_params.from_dict(fields)
     st.session_state[_written(page)] = fields
     st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
+
+
+def complaints(page: str, new: Iterable[str | None]) -> tuple[str, ...]:
+    """What is to be said in this run of `page`: `new`, and where the server asked for the run, what was said before."""
+    key = f"headroom:{page}:complaints"
+    before: tuple[str, ...] = st.session_state.get(key, ()) if st.session_state.get(_OWN_RUN) else ()
+    said = st.session_state[key] = tuple(dict.fromkeys((*before, *filter(None, new))))
+    return said
 
 
 def draw_again() -> NoReturn:
