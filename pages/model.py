@@ -3,12 +3,12 @@
 import streamlit as st
 
 from advisor.errors import HeadroomError
+from advisor.estimate import estimate_for
 from advisor.figures.memory import key_of, memory_by_context, stacked_memory
 from advisor.figures.style import CONFIG
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.ui.cached import curves_on
-from advisor.ui.engine_grade import best_known, redraw_when_answered
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
@@ -38,13 +38,10 @@ for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong, no
 
 def show(model: ModelMetadata) -> None:
     """The answer above the knobs, its figures beside them."""
-    known = best_known(question, model, chosen.machine, chosen.assumptions)
-    result = known.result
+    result = estimate_for(question, model, chosen.machine, chosen.assumptions)
     curves = curves_on(question, model, chosen.machine)
     with said:
         plan_heading(result)
-        if known.pending:
-            redraw_when_answered()
     with shown:
         plan_numbers(result, curves)
         stack = stacked_memory(result.plan)
@@ -56,8 +53,6 @@ def show(model: ModelMetadata) -> None:
         legend(key_of(lines), key="curves_legend")
         st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
         plan_table(result)
-        if known.complaint:
-            st.caption(inert(f"The engine does not plan this: {known.complaint}."))
         if picked.in_browser:
             st.caption("This view has no address that others could open: the file is in your browser only.")
         else:

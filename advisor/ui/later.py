@@ -9,7 +9,7 @@ import streamlit as st
 from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
 from advisor.question import FitQuestion
-from advisor.ui.state import draw_again
+from advisor.ui.state import draw_again_when_quiet
 
 _MOST_KEPT = 64
 
@@ -46,6 +46,6 @@ def redraw_when_done(answer: Future[Fit]) -> None:
     @st.fragment(run_every=0.5)
     def wait() -> None:
         if answer.done():
-            draw_again()
+            draw_again_when_quiet()
 
     wait()

@@ -13,7 +13,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.question import MachineAsked
 from advisor.ui.inert import inert
-from advisor.ui.state import Opened, draw_again, seed
+from advisor.ui.state import Opened, draw_again_when_quiet, seed
 from advisor.units import gib
 from advisor.words import machine_line
 
@@ -128,7 +128,7 @@ def _redraw_when_known() -> None:
     @st.fragment(run_every=0.4)
     def wait() -> None:
         if not HERE.pending:
-            draw_again()
+            draw_again_when_quiet()
 
     wait()
 

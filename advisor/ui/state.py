@@ -4,6 +4,7 @@ The address is the truth when a page is opened by a link or by the browser's Bac
 follows them. A page calls `open_question` first, seeds its widgets by `seed`, and ends with `publish`.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
@@ -23,6 +24,10 @@ _LEFT = "headroom:left"
 _BAR = "headroom:bar"
 _OWN = "headroom:own"
 _OWN_RUN = "headroom:own_run"
+_RAN_AT = "headroom:ran_at"
+
+QUIET_S = 0.8
+"""How long after a run the visitor counts as having stopped editing."""
 
 _address = st.components.v2.component("headroom_address", **component_files("address"))
 
@@ -44,6 +49,7 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     """
     arrived = st.session_state.get(_HERE) != page
     st.session_state[_HERE] = page
+    st.session_state[_RAN_AT] = time.monotonic()
     query = st.query_params.to_dict()
     kept: T | None = st.session_state.get(_kept(page))
     # The browser may not have taken up the address of the last run when the server itself asks for another one.
@@ -97,6 +103,12 @@ def draw_again() -> NoReturn:
     """Run the page again because the server knows more now; what the visitor asked stays as it is."""
     st.session_state[_OWN] = True
     st.rerun()
+
+
+def draw_again_when_quiet() -> None:
+    """`draw_again`, but not while edits may be on their way: their messages and the run would cross."""
+    if time.monotonic() - st.session_state.get(_RAN_AT, 0.0) > QUIET_S:
+        draw_again()
 
 
 def address_bar() -> None:

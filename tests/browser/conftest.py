@@ -109,9 +109,9 @@ class Visitor:
 
     @property
     def figures(self):
-        """The row of figures. The grade aside: the engine's answer may take the formula's place at any moment."""
+        """The row of figures.."""
         self.page.locator(".numbers .number").first.wait_for()
-        return self.page.locator(".numbers").inner_text().replace("engine", "formula")
+        return self.page.locator(".numbers").inner_text()
 
     def address_becomes(self, *parts):
         """Wait until the address holds these."""

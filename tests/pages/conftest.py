@@ -9,10 +9,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from advisor import fit
-from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
-from advisor.ui import engine_grade
 from advisor.ui.cached import CURVES, FITS
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
@@ -34,12 +32,6 @@ def small_catalogue(monkeypatch):
     """Ranking looks at six models; everything else still knows all of them."""
     few = Catalogue(tuple(catalogue().find(name) for name in SMALL))
     monkeypatch.setattr(fit, "catalogue", lambda: few)
-
-
-@pytest.fixture(autouse=True)
-def formula_alone(monkeypatch):
-    """Pages show the formula's figures: when the engine answers is not for these tests to wait for (tests/ui has that)."""
-    monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("absent"))
 
 
 class App:
