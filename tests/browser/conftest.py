@@ -109,7 +109,7 @@ class Visitor:
 
     @property
     def figures(self):
-        """The row of figures.."""
+        """The row of figures, each with its grade."""
         self.page.locator(".numbers .number").first.wait_for()
         return self.page.locator(".numbers").inner_text()
 
