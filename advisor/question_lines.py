@@ -6,7 +6,6 @@ its place and the rest go on.
 
 import json
 import multiprocessing
-import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn
 from zlib import crc32
 
 from advisor.collector import collect_less_often
+from advisor.engine.recipe import usable_cores
 from advisor.errors import HeadroomError, QuestionError
 from advisor.estimate import estimate
 from advisor.question import Question
@@ -51,7 +51,7 @@ def answer_requests(lines: Iterable[bytes | str], *, processes: int | None = Non
     asked = _questions(lines)
     for line in islice(asked, FEW):
         yield answer_line(line)
-    count = min(processes or _cores(), MOST_PROCESSES)
+    count = min(processes or usable_cores(), MOST_PROCESSES)
     first = next(asked, None)
     if first is None:
         return
@@ -77,10 +77,6 @@ def _questions(lines: Iterable[bytes | str]) -> Iterator[bytes]:
 def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from others
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _side_by_side(lines: Iterator[bytes], count: int) -> Iterator[str]:
