@@ -40,6 +40,54 @@ class MissingPartError(HeadroomError, RuntimeError):
     exit_code = 3
 
 
+class HubError(MissingPartError):
+    """The hub, or what stands before it, did not give what was asked for; each kind below is one of its own."""
+
+
+class HubOfflineError(HubError):
+    """Offline mode is on (HF_HUB_OFFLINE) and what was asked for is not kept on this machine."""
+
+
+class HubUnreachableError(HubError):
+    """No connection, a cut one, or no answer within the time limit."""
+
+
+class HubAccessError(HubError):
+    """The hub wants a login, accepted terms or another token (401, 403). `gated`: it is the terms that are missing."""
+
+    def __init__(self, message: str, *, gated: bool = False) -> None:
+        super().__init__(message)
+        self.gated = gated
+
+
+class HubNotFoundError(HubError):
+    """The hub has no such repository, revision or file."""
+
+
+class HubBusyError(HubError):
+    """Too many requests (429). `retry_after_s` is what the hub asks to wait; None where it does not say."""
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class HubAnswerError(HubError):
+    """The answer is not what was asked for: a fault of the hub (5xx), a web page, a wrong length, another file."""
+
+
+class DownloadError(MissingPartError):
+    """A download cannot begin or did not end: no room on the disk, a folder that cannot be written, a wrong checksum."""
+
+
+class DownloadCancelledError(DownloadError):
+    """The person stopped it; what was loaded so far stays and the next attempt goes on from there."""
+
+
+class LocalServerError(MissingPartError):
+    """A program on this machine (Ollama, LM Studio) does not answer, or answers what it should not."""
+
+
 # --- the engine -----------------------------------------------------------------------------------
 
 
