@@ -24,7 +24,7 @@ KEPT_MODELS = 2
 _DEBUG, _ERROR = 1, 4
 _FUNCTIONS = re.compile(r"^(?:\w+: )+")
 """The names of functions that messages begin with."""
-_EXPERTS = r"blk\.({})\.ffn_(up|down|gate|gate_up)_(ch|)exps"
+EXPERTS = r"blk\.({})\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 """LLM_FFN_EXPS_REGEX with llm_ffn_block_regex, common/common.h:1198-1204; one pattern for all blocks, which is tried faster."""
 
 
@@ -40,7 +40,7 @@ class Engine:
     """llama.cpp with its virtual GPUs and the models it has loaded."""
 
     def __init__(self) -> None:
-        self._llama: Any = _import_engine()
+        self._llama: Any = import_engine()
         self.library = Library(self._llama._lib, Path(str(self._llama.__file__)).parent / "lib")  # noqa: SLF001
         self.gpus = VirtualGpus(self.library)
         self._models: OrderedDict[tuple[Any, ...], tuple[Address, dict[int, str]]] = OrderedDict()
@@ -96,7 +96,7 @@ class Engine:
     def _model_parameters(self, question: PlanQuestion, gpus: tuple[VirtualGpu, ...]) -> Iterator[Any]:
         """Parameters that allocate nothing and depend on no CPU: real devices and repacked copies stay out."""
         devices = (Pointer * (len(gpus) + 1))(*(gpu.device for gpu in gpus), None)
-        pattern = _EXPERTS.format("|".join(map(str, question.host_experts))).encode()
+        pattern = EXPERTS.format("|".join(map(str, question.host_experts))).encode()
         overrides = (TensorOverride * 2)(TensorOverride(pattern, self.library.cpu_buffer_type), TensorOverride(None, None))
         split = (ctypes.c_float * 128)(*question.tensor_split)
         parameters = self._llama.llama_model_default_params()
@@ -282,7 +282,7 @@ def walk_breakdown(library: Library, context: Address) -> Iterator[tuple[Address
             yield int(node[4]), (int(node[5]), int(node[6]), int(node[7]))
 
 
-def _import_engine() -> types.ModuleType:
+def import_engine() -> types.ModuleType:
     """llama_cpp.llama_cpp without its package's own __init__, which imports far more (0.4 s and 25 MiB)."""
     found = importlib.util.find_spec("llama_cpp")
     if found is None or found.submodule_search_locations is None:
