@@ -1,0 +1,1 @@
+"""Where model files are: the hub, Ollama's store, LM Studio's folders, any folder."""
