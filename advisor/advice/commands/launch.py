@@ -55,12 +55,18 @@ class Launch:
     """Performance cores; None where they are not known."""
     sampling: Sampling = Sampling()
     shell: Shell = "posix"
-    metal: bool = False
+    sees: bool = False
+    """The model has a vision projector, which programs load too when they fetch the model from a repository."""
 
     @property
     def language(self) -> Literal["bash", "powershell"]:
         """What the shell's text is, for colouring."""
         return "powershell" if self.shell == "powershell" else "bash"
+
+    @property
+    def tag(self) -> str:
+        """The quantization as file names write it: `-hf` and Ollama look for it in the names of a repository's files."""
+        return {"MXFP4_MOE": "MXFP4"}.get(self.quantization, self.quantization)
 
     @property
     def all_layers(self) -> bool:
@@ -101,6 +107,8 @@ def launch_of(
     machine: MachineProfile | None,
     files: Files,
     sampling: Sampling | None = None,
+    *,
+    sees: bool = False,
 ) -> Launch:
     """The launch that `plan` describes, on `machine` (None: an unnamed machine with the plan's GPUs)."""
     cores = machine.cpu.performance_cores if machine else None
@@ -114,5 +122,5 @@ def launch_of(
         threads=cores or None,
         sampling=sampling or Sampling(),
         shell="powershell" if machine and (machine.os or "").lower().startswith("windows") else "posix",
-        metal=bool(machine and any(gpu.backend == "metal" for gpu in machine.gpus)),
+        sees=sees,
     )

@@ -57,11 +57,14 @@ def _source(launch: Launch, *, projector: bool = True, draft: bool = True) -> Wo
     if files.path:
         words: Words = ["-m", files.path]
     elif files.gguf_repo:
-        words = ["-hf", f"{files.gguf_repo}:{launch.quantization}"]
+        words = ["-hf", f"{files.gguf_repo}:{launch.tag}"]
     else:
         return None
     if files.projector and projector:
         words += ["--mmproj", files.projector]
+    elif launch.sees and projector and not files.path:
+        # common/arg.cpp: with -hf the projector is fetched and loaded as well, memory that the plan does not count.
+        words += ["--no-mmproj"]
     if files.draft and draft:
         words += ["-md", files.draft]
     return words

@@ -16,7 +16,7 @@ def lm_studio(launch: Launch) -> Command | None:
         fetch = joined(["lms", "import", "--symbolic-link", files.path], launch.shell)
         key = _stem(files.path, launch)
     elif files.gguf_repo:
-        address = f"https://huggingface.co/{files.gguf_repo}@{launch.quantization.lower()}"
+        address = f"https://huggingface.co/{files.gguf_repo}@{launch.tag.lower()}"
         fetch = joined(["lms", "get", "--gguf", address], launch.shell)
         key = files.gguf_repo.rpartition("/")[2].removesuffix("-GGUF").removesuffix("-gguf").lower()
     else:

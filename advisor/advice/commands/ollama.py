@@ -46,7 +46,7 @@ def _source(launch: Launch) -> str | None:
         return files.ollama
     if files.path:
         return files.path
-    return f"hf.co/{files.gguf_repo}:{launch.quantization}" if files.gguf_repo else None
+    return f"hf.co/{files.gguf_repo}:{launch.tag}" if files.gguf_repo else None
 
 
 def _name(launch: Launch) -> str:

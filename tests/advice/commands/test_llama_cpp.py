@@ -21,6 +21,12 @@ WORDS = [
     (with_settings(PLAIN, gpu_layers=37), "llama-cli", "llama-cli -hf Qwen/Qwen3-8B-GGUF:Q4_K_M -c 8192 -ngl 999"),
     (with_settings(PLAIN, gpu_layers=36), "llama-cli", "llama-cli -hf Qwen/Qwen3-8B-GGUF:Q4_K_M -c 8192 -ngl 36 -t 8"),
     (replace(PLAIN, gpus=0), "llama-cli", "llama-cli -hf Qwen/Qwen3-8B-GGUF:Q4_K_M -c 8192 -ngl 0 -t 8"),
+    # With -hf a projector is fetched and loaded too (common/arg.cpp, -hf), unless it is refused.
+    (
+        replace(PLAIN, sees=True, quantization="MXFP4_MOE"),
+        "llama-server",
+        "llama-server -hf Qwen/Qwen3-8B-GGUF:MXFP4 --no-mmproj -c 8192 -ngl 999",
+    ),
     (with_settings(PLAIN, slots=2, unified_kv=True), "llama-server", "… -np 2 -kvu"),
     (with_settings(PLAIN, slots=4, unified_kv=False), "llama-server", "… -np 4"),
     # A short context bounds the batch by itself (src/llama-context.cpp:248-250): nothing to write.
