@@ -19,11 +19,13 @@ from advisor.models.metadata import ModelMetadata
 from advisor.models.projector import Projector, resolve_projector
 from advisor.models.resolve import resolve_model
 from advisor.question import Question
+from advisor.speed.forecast import SpeedForecast, forecast
 
 SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
 """Quantizations drawn beside the one asked about."""
-PLANNED_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
+LLAMA_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
+"""Programs that run llama.cpp: the engine can plan them."""
 _SETTINGS = set(RunSettings.model_fields)
 _DEVICE = ("name", "kind", "pool", "capacity_bytes", "in_use_bytes", "weights_bytes", "kv_cache_bytes", "recurrent_state_bytes")
 _DEVICE_PARTS = ("compute_bytes", "output_bytes", "projector_bytes", "draft_bytes", "overhead_bytes")
@@ -39,6 +41,8 @@ class Estimate:
     verdict: Verdict | None
     """None where no machine was named."""
     assumptions: tuple[str, ...]
+    speed: SpeedForecast | None = None
+    """None without a machine, or where a bandwidth is not known."""
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `advisor estimate --json`, schema 1."""
@@ -52,7 +56,7 @@ class Estimate:
             "pools": [pool_json(pool) for pool in self.plan.pools],
             "verdict": self.verdict.verdict if self.verdict else None,
             "reasons": list(self.verdict.reasons) if self.verdict else [],
-            "speed": None,
+            "speed": speed_json(self.speed),
             "assumptions": list(self.assumptions),
         }
 
@@ -83,7 +87,7 @@ def estimate_for(
         lower_context=question.context is None,
     )
     said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
-    return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
+    return _answered(model, machine, plan, tuple(said))
 
 
 def _estimate_other(question: Question) -> Estimate:
@@ -106,7 +110,12 @@ def _estimate_other(question: Question) -> Estimate:
     settings = runtime_settings(question.model_dump(include=_SETTINGS, exclude_none=True), model)
     plan = plan_other(model, machine, settings, quantization, gpus=question.gpus or 1)
     said = dict.fromkeys((*assumptions, *shapes.hyperparameters.assumptions, *plan.assumptions))
-    return Estimate(model, machine, plan, judge(plan, machine) if machine else None, tuple(said))
+    return _answered(model, machine, plan, tuple(said))
+
+
+def _answered(model: ModelMetadata, machine: MachineProfile | None, plan: MemoryPlan, assumptions: tuple[str, ...]) -> Estimate:
+    verdict = judge(plan, machine) if machine else None
+    return Estimate(model, machine, plan, verdict, assumptions, forecast(model, plan, machine))
 
 
 def _planner(question: Question) -> Callable[..., MemoryPlan]:
@@ -155,3 +164,18 @@ def pool_json(pool: Pool) -> dict[str, Any]:
     """One row of `pools`."""
     names = ("id", "kind", "capacity_bytes", "gpu_limit_bytes", "in_use_bytes", "total_bytes", "headroom_bytes")
     return {name: getattr(pool, name) for name in names}
+
+
+def speed_json(speed: SpeedForecast | None) -> dict[str, Any] | None:
+    """The `speed` part of every answer; None where there is no forecast."""
+    if speed is None:
+        return None
+    ranges = {name: getattr(speed, name) for name in ("generate_tps", "prompt_tps", "time_to_first_token_s", "load_s")}
+    return {
+        **{
+            name: found and {"low": found.low, "expected": found.expected, "high": found.high} for name, found in ranges.items()
+        },
+        "prompt_tokens": speed.prompt_tokens,
+        "grade": speed.grade,
+        "basis": list(speed.basis),
+    }

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from advisor.advice.options import Option, best_in_part, best_whole, ranked
-from advisor.errors import QuestionError
-from advisor.estimate import SCHEMA, device_json, model_json, pool_json
+from advisor.advice.options import Option, best_in_part, best_whole, ranked, with_speed
+from advisor.estimate import SCHEMA, device_json, model_json, pool_json, speed_json
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, resolve_machine
 from advisor.memory.presets import resolve as resolve_settings
@@ -46,10 +45,6 @@ class Fit:
 
 def fit_machine(question: FitQuestion) -> Fit:
     """What the machine of `question` can run; this machine where it names none. Raises QuestionError with one sentence."""
-    if question.min_tps is not None:
-        raise QuestionError(
-            "a least speed needs a speed forecast, which this version does not make; leave out --min-tps", field="min_tps"
-        )
     machine, assumptions = resolve_machine(**question.machine_fields())
     if machine is None:
         machine, assumptions = resolve_machine(**{**question.machine_fields(), "machine": DETECTED})
@@ -71,8 +66,16 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     options = [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
     if in_part:
         options = [best_in_part(option, machine, settings_for) for option in options]
+    options = [with_speed(option, machine) for option in options]
     said = (*assumptions, *_about_purpose(question))
+    if question.min_tps is not None:
+        options = [option for option in options if _fast_enough(option, question.min_tps)]
     return Fit(machine, ranked(options), said, complete=in_part or not machine.gpus, question=question)
+
+
+def _fast_enough(option: Option, least: float) -> bool:
+    """True where the forecast reaches the least speed; a speed that nobody knows does not count as reached."""
+    return option.speed is not None and option.speed.generate_tps is not None and option.speed.generate_tps.expected >= least
 
 
 def _about_purpose(question: FitQuestion) -> tuple[str, ...]:
@@ -94,6 +97,6 @@ def _option_json(option: Option) -> dict[str, Any]:
         "pools": [pool_json(pool) for pool in option.plan.pools],
         "verdict": option.verdict.verdict,
         "reasons": list(option.verdict.reasons),
-        "speed": None,
+        "speed": speed_json(option.speed),
         "quality": {"score": None, "basis": option.basis},
     }

@@ -14,7 +14,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import DevicePlan
 from advisor.memory.settings import RunSettings
 from advisor.units import format_size
-from advisor.words import component_sizes, machine_line, verdict_line
+from advisor.words import component_sizes, machine_line, speed_line, tokens_per_second, verdict_line
 
 if TYPE_CHECKING:
     from advisor.quantize_plan import QuantizePlan
@@ -35,6 +35,8 @@ def estimate_text(result: Estimate, width: int = WIDE) -> str:
     if result.verdict is not None:
         lines += ["", *_wrapped(verdict_line(result.verdict, result.plan), width)]
         lines += _listed(result.verdict.reasons, width)
+    if result.speed is not None:
+        lines += ["", *_wrapped(speed_line(result.speed), width)]
     lines += ["", _drawn(_device_table(result.plan.devices), width)]
     if result.assumptions:
         lines += ["", "Assumed:", *_listed(result.assumptions, width)]
@@ -45,6 +47,7 @@ def fit_text(result: Fit, width: int = WIDE, *, most: int = _MOST_OPTIONS) -> st
     """What the machine runs, best first."""
     table = _table("", "model", "file", "verdict")
     table.add_column("needs", justify="right", no_wrap=True)
+    table.add_column("tokens/s", justify="right", no_wrap=True)
     for option in result.options[:most]:
         table.add_row(*_option_cells(option))
     lines = [*_wrapped(machine_line(result.machine), width), *_wrapped(result.headline, width), "", _drawn(table, width)]
@@ -115,7 +118,8 @@ def _settings_line(settings: RunSettings) -> str:
 
 def _option_cells(option: Option) -> tuple[str, ...]:
     needs = format_size(option.plan.total_bytes)
-    return (str(option.rank), option.model.name, option.quantization, option.verdict.verdict, needs)
+    speed = tokens_per_second(option.speed.generate_tps) if option.speed else "unknown"
+    return (str(option.rank), option.model.name, option.quantization, option.verdict.verdict, needs, speed)
 
 
 def _device_table(devices: tuple[DevicePlan, ...]) -> Table:

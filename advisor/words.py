@@ -8,6 +8,7 @@ from advisor.advice.verdict import Verdict
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
+from advisor.speed.forecast import Range, SpeedForecast
 from advisor.units import UnitSystem, format_size
 
 COMPONENTS: dict[str, str] = {
@@ -186,8 +187,56 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[st
         "size_text": size_text,
         "beside": f"and {format_size(beside, system)} of system memory" if beside >= _WORTH_SAYING else "",
         "short": in_short(option, system),
+        "speed": tokens_per_second(option.speed.generate_tps if option.speed else None),
         "search": " ".join((model.id, model.name, model.family, option.quantization)).lower(),
     }
+
+
+_FELT = (
+    (40.0, "faster than you read"),
+    (20.0, "comfortable to read along"),
+    (8.0, "about as fast as people read"),
+    (3.0, "slower than you read"),
+    (0.0, "something to leave running"),
+)
+"""What a number of tokens a second is like, from a least number on. People read about 240 words a minute (Brysbaert 2019, "How
+many words do we read per minute?": 238 for English non-fiction), and 100 tokens are about 75 words: 5 tokens a second are
+reading pace. 40 and more is what most people ask for."""
+
+
+def felt(tps: float) -> str:
+    """What a speed is like: "faster than you read". Beside the number, never instead of it."""
+    return next(words for least, words in _FELT if tps >= least)
+
+
+def number(value: float) -> str:
+    """A measured number to two or three figures: "143", "41", "6.5", "0.42"."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def tokens_per_second(rate: Range | None) -> str:
+    """ "41 (35 to 47)"; "unknown" for None."""
+    return "unknown" if rate is None else f"{number(rate.expected)} ({number(rate.low)} to {number(rate.high)})"
+
+
+def seconds(value: float) -> str:
+    """A duration as people say it: "0.3 s", "12 s", "4 min", "3.2 h"."""
+    if value < 100:
+        return f"{number(value)} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def speed_line(speed: SpeedForecast) -> str:
+    """The forecast in a sentence: generation, prompt, first token."""
+    if speed.generate_tps is None:
+        return "The speed is not known."
+    said = f"About {tokens_per_second(speed.generate_tps)} tokens/s, {felt(speed.generate_tps.expected)}"
+    if speed.prompt_tps is not None and speed.time_to_first_token_s is not None:
+        said += (
+            f"; reads prompts at {tokens_per_second(speed.prompt_tps)} tokens/s, so {speed.prompt_tokens:,} tokens take "
+            f"{seconds(speed.time_to_first_token_s.expected)} until the first word"
+        )
+    return f"{said} ({'measured here' if speed.grade == 'measured' else 'typical; the range holds 80 % of cases'})."
 
 
 def headline(machine: MachineProfile, options: Sequence[Option]) -> str:

@@ -2,9 +2,6 @@
 
 from functools import cache
 
-import pytest
-
-from advisor.errors import QuestionError
 from advisor.fit import Fit, fit_machine
 from advisor.question import FitQuestion
 
@@ -50,9 +47,12 @@ def test_the_same_question_twice_gets_the_same_answer() -> None:
     assert again.to_json() == fit("rtx-3060-12gb").to_json()
 
 
-def test_a_least_speed_is_refused_until_speeds_are_known() -> None:
-    with pytest.raises(QuestionError, match="speed forecast"):
-        fit_machine(FitQuestion.parse({"machine": "rtx-4090", "min_tps": 10}))
+def test_a_least_speed_leaves_out_what_is_slower() -> None:
+    every, fast = (fit_machine(FitQuestion.parse({"machine": "rpi-5-8gb", "min_tps": least})) for least in (None, 10))
+    speeds = [option.speed.generate_tps.expected for option in fast.options]
+    assert 0 < len(fast.options) < len(every.options)
+    assert min(speeds) >= 10
+    assert [option.rank for option in fast.options] == list(range(1, len(fast.options) + 1))
 
 
 def test_a_purpose_is_echoed_and_said_to_change_nothing_yet() -> None:

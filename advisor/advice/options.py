@@ -18,6 +18,7 @@ from advisor.memory.planner import plan_memory, plan_quantizations
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS
+from advisor.speed.forecast import SpeedForecast, forecast
 
 DOUBLINGS_A_YEAR = 1.0
 """Weights that a model a year older needs for the same quality, in doublings: our rule for the order, shown as no score.
@@ -70,11 +71,19 @@ class Option:
     verdict: Verdict
     rank: int = 0
     basis: str = BASIS
+    speed: SpeedForecast | None = None
+    """Of generation only; None where nobody knows a bandwidth."""
 
     @property
     def strongly_compressed(self) -> bool:
         """True below four bits a weight, where quality falls noticeably."""
         return self.quantization in STRONGLY_COMPRESSED
+
+
+def with_speed(option: Option, machine: MachineProfile) -> Option:
+    """The option with its speed."""
+    file = option.model.quantized(option.quantization)
+    return replace(option, speed=forecast(file, option.plan, machine, generation_only=True))
 
 
 def ladder(model: Candidate) -> Sequence[str]:

@@ -12,7 +12,7 @@ def fit(
     machine: Machine = None,
     context: Annotated[int | None, typer.Option(help="Tokens of context that every model gets.")] = None,
     purpose: Annotated[str, typer.Option(help="chat, code, reasoning, documents or agents.")] = "chat",
-    min_tps: Annotated[float | None, typer.Option(help="Least tokens per second; needs a speed forecast.")] = None,
+    min_tps: Annotated[float | None, typer.Option(help="Least tokens per second, by forecast.")] = None,
     gpus: Gpus = None,
     memory_gib: MemoryGib = None,
     ram_gib: RamGib = None,

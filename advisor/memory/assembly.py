@@ -75,6 +75,7 @@ def assemble(arrangement: Arrangement, components: Components, grade: Grade) -> 
         grade=grade,
         assumptions=_assumptions(layout, placement, devices, arrangement.asked)
         + _repacked(layout.model, arrangement.machine, devices),
+        placement=placement,
     )
 
 

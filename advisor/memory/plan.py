@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.memory.placement import Placement
 from advisor.memory.settings import RunSettings
 
 Grade = Literal["formula", "engine", "measured", "typical"]
@@ -80,6 +81,8 @@ class MemoryPlan:
     """As asked, with `gpu_layers` and `cpu_moe_layers` as they came out of automatic placement."""
     grade: Grade
     assumptions: tuple[str, ...]
+    placement: Placement | None = None
+    """Which device holds which block; None where the runtime spreads the model its own way."""
 
     @property
     def host(self) -> DevicePlan:

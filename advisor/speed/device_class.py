@@ -1,0 +1,102 @@
+"""What kind of device a GPU or a host is, as far as speed goes: backend, generation, and what it moves and computes."""
+
+import re
+from dataclasses import dataclass
+
+from advisor.machines.profile import Gpu, MachineProfile
+
+_NVIDIA = {
+    "5": "maxwell",
+    "6.0": "pascal-hbm",
+    "6": "pascal",
+    "7.0": "volta",
+    "7.2": "xavier",
+    "7.5": "turing",
+    "8.0": "ampere-hbm",
+    "8.6": "ampere",
+    "8.7": "orin",
+    "8.9": "ada",
+    "9.0": "hopper",
+    "10.0": "blackwell-hbm",
+    "11.0": "gb10",
+    "12.0": "blackwell",
+    "12.1": "gb10",
+}
+"""Generations that share their kernels' behaviour, by CUDA compute capability (NVIDIA, CUDA C Programming Guide, appendix
+"Compute Capabilities"). Cards with HBM and boards with shared memory have names of their own."""
+_APPLE = re.compile(r"\bM(\d+)(?: (Pro|Max|Ultra))?\b")
+_APPLE_TFLOPS_A_CORE = 0.41
+"""FP32 of one GPU core of an M3 or M4: 128 lanes x 2 x about 1.6 GHz; taken where a profile has no figure (M5, M6)."""
+_NO_TENSOR_CORES = 2.1
+"""FP16 over FP32 rate of a Turing card without tensor cores (GTX 16) is 2; with them 4 and more."""
+
+UNKNOWN_HOST_GB_S = 64.0
+"""Bandwidth taken for system memory that nobody named: two channels of DDR4-4000, or of DDR5-5200 less what is lost."""
+_SMALL_HOST, _LARGE_HOST = 40.0, 130.0
+"""GB/s: below, boards and mini computers with one channel; above, servers with eight and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    """One device as the speed terms see it."""
+
+    backend: str
+    """"cuda", "metal", "rocm", "vulkan", "sycl", "mlx", "vllm", "transformers"; "cpu" for a host."""
+    generation: str
+    """Such as "ampere", "rdna3", "m4"; "" where unknown."""
+    tier: str
+    """Apple's "base", "pro", "max", "ultra"; a host's "small", "middle", "large"; "" elsewhere."""
+    bandwidth: float
+    """Bytes a second, as the maker states it or as it was measured."""
+    throughput: float | None
+    """Floating-point operations a second that matrices can use; None where unknown."""
+    assumed: str = ""
+    """A sentence, where the bandwidth was assumed."""
+
+
+def gpu_class(gpu: Gpu, machine: MachineProfile, runtime: str) -> DeviceClass | None:
+    """The class of a GPU of `machine`; None where its bandwidth is unknown."""
+    bandwidth = gpu.bandwidth_gb_s or (machine.memory.bandwidth_gb_s if machine.kind == "unified" else None)
+    if bandwidth is None:
+        return None
+    generation, tier = _generation(gpu)
+    backend = runtime if runtime in ("mlx", "vllm", "transformers") else gpu.backend
+    return DeviceClass(backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation))
+
+
+def host_class(machine: MachineProfile) -> DeviceClass:
+    """The class of a machine's processor and memory."""
+    known = machine.memory.bandwidth_measured_gb_s or machine.memory.bandwidth_gb_s
+    bandwidth = known or UNKNOWN_HOST_GB_S
+    tier = "small" if bandwidth < _SMALL_HOST else "large" if bandwidth > _LARGE_HOST else "middle"
+    said = "" if known else f"The bandwidth of the system memory is not known; {UNKNOWN_HOST_GB_S:g} GB/s were taken."
+    return DeviceClass("cpu", "unified" if machine.kind == "unified" else "", tier, bandwidth * 1e9, None, said)
+
+
+def _generation(gpu: Gpu) -> tuple[str, str]:
+    if gpu.vendor == "apple":
+        found = _APPLE.search(gpu.name)
+        return (f"m{found[1]}", (found[2] or "base").lower()) if found else ("", "")
+    if gpu.vendor == "nvidia":
+        return _nvidia(gpu), ""
+    words = (gpu.architecture or "").lower().replace(".0", "").replace(" ", "")
+    return words.replace("-hpg", "").replace("-lpg", ""), ""
+
+
+def _nvidia(gpu: Gpu) -> str:
+    capability = gpu.compute_capability or ""
+    name = _NVIDIA.get(capability) or _NVIDIA.get(capability.partition(".")[0])
+    if name is None:
+        name = next((known for known in _NVIDIA.values() if known in (gpu.architecture or "").lower()), "")
+    slow = gpu.fp16_tflops and gpu.fp32_tflops and gpu.fp16_tflops / gpu.fp32_tflops < _NO_TENSOR_CORES
+    return "turing-plain" if name == "turing" and slow else name
+
+
+def _throughput(gpu: Gpu, generation: str) -> float | None:
+    if generation in ("pascal", "maxwell"):  # their FP16 rate is a 64th; the kernels compute in FP32 and INT8
+        tflops = gpu.fp32_tflops
+    else:
+        tflops = gpu.fp16_tflops or gpu.fp32_tflops
+    if tflops is None and gpu.vendor == "apple" and gpu.cores:
+        tflops = gpu.cores * _APPLE_TFLOPS_A_CORE
+    return None if tflops is None else tflops * 1e12

@@ -1,0 +1,57 @@
+"""The fitted factors: `efficiencies.toml`, written by `make calibrate` (benchmarks/calibrate_speed.py) from `measurements.csv`."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from math import prod
+from pathlib import Path
+
+from advisor.speed.terms import Term
+
+FILE = Path(__file__).with_name("efficiencies.toml")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The 80 % range of what was measured, relative to what was forecast for machines and models that were left out."""
+
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Efficiencies:
+    """Factors by name, and how far off forecasts with them are, by group."""
+
+    factors: Mapping[str, float]
+    rows: Mapping[str, int]
+    """Measurements behind each factor."""
+    spreads: Mapping[str, Spread]
+    _products: dict[tuple[str, ...], float] = field(default_factory=dict, repr=False, compare=False)
+
+    def seconds(self, terms: Iterable[Term]) -> float:
+        """The sum of the terms, each times its factors; a factor that was never fitted is 1."""
+        return float(sum(term.seconds * self._product(term.factors) for term in terms))
+
+    def _product(self, names: tuple[str, ...]) -> float:
+        found = self._products.get(names)
+        if found is None:
+            found = self._products[names] = prod(self.factors.get(name, 1.0) for name in names)
+        return found
+
+    def spread(self, groups: Sequence[str]) -> Spread:
+        """The spread of the first of `groups` (the particular first) that was measured often enough."""
+        return next(self.spreads[group] for group in groups if group in self.spreads)
+
+
+@cache
+def efficiencies() -> Efficiencies:
+    """The factors that come with the program, read once."""
+    values = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return Efficiencies(
+        factors={name: value for name, (value, _) in values["factors"].items()},
+        rows={name: rows for name, (_, rows) in values["factors"].items()},
+        spreads={name: Spread(*spread) for name, spread in values["spreads"].items()},
+    )

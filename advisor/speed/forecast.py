@@ -1,0 +1,158 @@
+"""From a plan and a machine to a `SpeedForecast`: tokens a second with a range, and what follows from them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from advisor.machines.profile import MachineProfile
+from advisor.memory.plan import MemoryPlan
+from advisor.models.metadata import ModelMetadata
+from advisor.speed.device_class import gpu_class, host_class
+from advisor.speed.efficiencies import Efficiencies, Spread, efficiencies
+from advisor.speed.terms import Devices, generation_terms, prompt_terms
+from advisor.speed.work import Work, whole
+from advisor.units import format_size
+
+PROMPT_TOKENS = 512
+"""Length of the prompt where none is named: that of llama-bench."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number with the range that holds it in 80 % of cases."""
+
+    low: float
+    expected: float
+    high: float
+
+    def inverted(self, amount: float, added: "Range | None" = None) -> "Range":
+        """The time that `amount` takes at this rate, and `added` beside it."""
+        more = added or Range(0.0, 0.0, 0.0)
+        return Range(amount / self.high + more.low, amount / self.expected + more.expected, amount / self.low + more.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a run on this machine says about the forecasts for it."""
+
+    generate_factor: float | None
+    """Measured over forecast tokens a second, generating; None where it was not measured."""
+    prompt_factor: float | None
+    measured_at: str
+    """Day of the run, "2026-11-21"."""
+    generate_spread: tuple[float, float] = (0.93, 1.07)
+    """The run's own spread: lowest and highest over the median."""
+    prompt_spread: tuple[float, float] = (0.9, 1.1)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedForecast:
+    """How fast a plan runs. None where it is not known."""
+
+    generate_tps: Range | None
+    """Tokens a second for one stream, with `settings.depth` tokens in the context."""
+    prompt_tps: Range | None
+    time_to_first_token_s: Range | None
+    load_s: Range | None
+    """From the disk into memory; None where nobody measured the disk."""
+    grade: Literal["typical", "measured"]
+    basis: tuple[str, ...]
+    """What the numbers rest on, in sentences."""
+    prompt_tokens: int = PROMPT_TOKENS
+
+
+def forecast(
+    model: ModelMetadata,
+    plan: MemoryPlan,
+    machine: MachineProfile | None,
+    *,
+    prompt_tokens: int | None = None,
+    calibration: Calibration | None = None,
+    disk_bytes_s: float | None = None,
+    generation_only: bool = False,
+) -> SpeedForecast | None:
+    """The speed of `plan` on `machine`, whatever its verdict; None without a machine, or where a bandwidth is not known.
+
+    `prompt_tokens` is the prompt's length, after `settings.depth` tokens that are in the context already. `generation_only`
+    leaves the prompt out, for lists of many models.
+    """
+    found = _prepared(model, plan, machine)
+    if found is None:
+        return None
+    work, devices, known = found
+    depth, tokens = plan.settings.depth, prompt_tokens or PROMPT_TOKENS
+    groups = _groups(work, devices)
+    generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), known.spread([f"generate {g}" for g in groups]))
+    prompt = None
+    if not generation_only and (terms := prompt_terms(work, devices, tokens, depth)) is not None:
+        prompt = _rate(tokens, known.seconds(terms), known.spread([f"prompt {g}" for g in groups]))
+    if calibration is not None:
+        generate = _calibrated(generate, calibration.generate_factor, calibration.generate_spread)
+        prompt = prompt and _calibrated(prompt, calibration.prompt_factor, calibration.prompt_spread)
+    return SpeedForecast(
+        generate_tps=generate,
+        prompt_tps=prompt,
+        time_to_first_token_s=prompt and prompt.inverted(tokens, generate.inverted(1)),
+        load_s=_load(work, disk_bytes_s),
+        grade="measured" if calibration is not None else "typical",
+        basis=() if generation_only else _basis(work, devices, depth, calibration),
+        prompt_tokens=tokens,
+    )
+
+
+def _prepared(
+    model: ModelMetadata, plan: MemoryPlan, machine: MachineProfile | None
+) -> tuple[Work, Devices, Efficiencies] | None:
+    if machine is None:
+        return None
+    work = Work(model, plan, plan.placement or whole(plan, model))
+    profiles = () if machine.kind == "cpu" else machine.gpus[: work.placement.gpus]
+    gpus = [gpu_class(gpu, machine, plan.settings.runtime) for gpu in profiles]
+    known = [gpu for gpu in gpus if gpu is not None]
+    if len(known) < work.placement.gpus:
+        return None
+    return work, Devices(tuple(known), host_class(machine)), efficiencies()
+
+
+def _rate(tokens: int, seconds: float, spread: Spread) -> Range:
+    expected = tokens / seconds
+    return Range(expected * spread.low, expected, expected * spread.high)
+
+
+def _calibrated(rate: Range, factor: float | None, spread: tuple[float, float]) -> Range:
+    if factor is None:
+        return rate
+    expected = rate.expected * factor
+    return Range(expected * spread[0], expected, expected * spread[1])
+
+
+def _groups(work: Work, devices: Devices) -> list[str]:
+    """The groups whose measured spread describes this run, the most particular first."""
+    on_host = work.blocks[-1] + work.mixture_blocks[-1]
+    used = sum(bool(blocks) for blocks in work.blocks[:-1])
+    where = "host" if not used else "offload" if on_host else "several" if used > 1 else "one"
+    backend = devices[0].backend if used else "cpu"
+    kind = "mixture" if work.hp.expert_count else "dense"
+    return [f"{backend} {where} {kind}", f"{where} {kind}", f"{backend} {where}", where, "all"]
+
+
+def _load(work: Work, disk_bytes_s: float | None) -> Range | None:
+    size = work.model.file_bytes
+    if size is None or disk_bytes_s is None:
+        return None
+    return Range(size / disk_bytes_s, size / disk_bytes_s, 2 * size / disk_bytes_s)
+
+
+def _basis(work: Work, devices: Devices, depth: int, calibration: Calibration | None) -> tuple[str, ...]:
+    read = float((work.dense_bytes + work.expert_bytes * work.active_share).sum())
+    said = [f"A token reads {format_size(round(read))} of weights"]
+    if depth:
+        said[0] += f" and {format_size(round(float(work.cache_read(depth).sum())))} of context"
+    said[0] += "."
+    first = devices[0]
+    gb_s = f"{first.bandwidth / 1e9:g} GB/s"
+    said.append(f"Bandwidth of {'the GPU' if devices.gpus else 'the memory'}: {gb_s}, as the maker states it.")
+    if devices.host.assumed and (work.blocks[-1] or work.mixture_blocks[-1]):
+        said.append(devices.host.assumed)
+    if calibration is not None:
+        said.append(f"Measured here on {calibration.measured_at}.")
+    return tuple(said)

@@ -1,0 +1,171 @@
+"""The time of a token and of a prompt as a sum of terms: seconds at face value, times the factors whose names each term carries.
+
+A factor's name goes from the general to the particular: "weights" for all devices, "weights@cuda", "weights@cuda/ampere",
+"weights@cuda#q4_k". A device that nobody measured so gets what its backend reached, a backend what all reached. The factors are
+fitted (`efficiencies.toml`); face values follow from the model and the maker's figures.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from advisor.errors import QuestionError
+from advisor.memory.builds import build_date
+from advisor.memory.presets import cache_block
+from advisor.speed.device_class import DeviceClass
+from advisor.speed.work import Work
+
+_STEP_S = 1e-5
+"""Face value of what a block costs beside its bytes (kernel launches, small operations), and of a crossing between devices."""
+_TOKEN_S = 1e-4
+_LINK = 25e9
+"""Bytes a second from system memory to a GPU: about what PCIe 4.0 x16 reaches (31.5 GB/s in theory)."""
+_HOST_OPERATIONS_A_BYTE = 12.0
+"""Operations that a processor does in the time in which its memory gives a byte: face value, where cores are not known."""
+_UNIFIED = ("metal", "mlx")
+
+_ERAS = ((date(2024, 7, 1), "~2024"), (date(2025, 7, 1), "~2025"))
+"""Builds before a date were slower by a factor of their own: kernels have improved ever since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Seconds at face value, and the names of the factors that they are multiplied with."""
+
+    seconds: float
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The classes of a plan's devices."""
+
+    gpus: tuple[DeviceClass, ...]
+    host: DeviceClass
+
+    def __getitem__(self, index: int) -> DeviceClass:
+        return self.gpus[index] if index < len(self.gpus) else self.host
+
+
+def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]:
+    """The time of one generated token with `depth` tokens in the context."""
+    quant, era, runtime = _quantization(work), _era(work.plan.settings.build), work.plan.settings.runtime
+    cache = work.cache_read(depth)
+    for index in range(work.placement.device_count):
+        device = devices[index]
+        dense, experts = work.dense_bytes[index], work.expert_bytes[index] * work.active_share
+        if dense:
+            yield Term(dense / device.bandwidth, factors("weights", device, quant, era))
+        if experts:
+            yield Term(experts / device.bandwidth, factors("weights", device, quant, era) + factors("experts", device))
+        if cache[index]:
+            yield Term(cache[index] / device.bandwidth, _cache_factors(work, device, era))
+        if blocks := work.blocks[index]:
+            yield Term(blocks * _STEP_S, factors("block", device, era, _program(runtime)))
+        if mixtures := work.mixture_blocks[index]:
+            yield Term(mixtures * _STEP_S, factors("mixture", device, era, _program(runtime)))
+        if recurrent := work.recurrent_blocks[index]:
+            yield Term(recurrent * _STEP_S, factors("recurrent", device, era))
+    if work.crossings:
+        yield Term(work.crossings * _STEP_S, factors("crossing", devices[0]))
+    yield Term(_TOKEN_S, factors("token", devices[work.placement.output], _program(runtime)))
+
+
+def prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iterator[Term] | None:
+    """The time in which `tokens` prompt tokens are read after `depth` others; None where a GPU's throughput is unknown."""
+    if any(gpu.throughput is None for index, gpu in enumerate(devices.gpus) if work.blocks[index]):
+        return None
+    return _prompt_terms(work, devices, tokens, depth)
+
+
+def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iterator[Term]:
+    settings = work.plan.settings
+    quant, era, program = _quantization(work), _era(settings.build), _program(settings.runtime)
+    batch = min(tokens, settings.ubatch)
+    batches = -(-tokens // settings.ubatch)
+    touched = min(1.0, batch * work.active_share)
+    attention = work.attention_operations(tokens, depth)
+    host = work.placement.host
+    copied = host if devices.gpus and batch >= 32 else None  # ggml-cuda.cu:5200-5230: offloaded at 32 tokens and more
+    for index in range(work.placement.device_count):
+        device = devices[index]
+        computes = devices[0] if index == copied else device
+        rate = computes.throughput or computes.bandwidth * _HOST_OPERATIONS_A_BYTE
+        if operations := work.dense_operations[index]:
+            yield Term(operations * tokens / rate, factors("operations", computes, quant, era, program))
+        if operations := work.expert_operations[index]:
+            names = factors("operations", computes, quant, era, program) + factors("expert_operations", computes)
+            yield Term(operations * tokens / rate, names)
+        if attention[index]:
+            yield Term(attention[index] / rate, factors("attention", computes, era))
+        read = work.dense_bytes[index] + work.expert_bytes[index] * touched
+        if index == copied and read and devices[0].backend not in _UNIFIED:
+            yield Term(batches * read / _LINK, factors("link", devices[0]))
+        elif read:
+            yield Term(batches * read / device.bandwidth, factors("stream", device))
+        if blocks := work.blocks[index]:
+            yield Term(batches * blocks * _STEP_S, factors("batch_block", computes, era))
+    yield Term(10 * _TOKEN_S, factors("prompt", devices[0], program))
+
+
+@lru_cache(maxsize=4096)
+def factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]:
+    """The names of the factors of a term on a device, the general first. `particular` begin with their own mark."""
+    backend = f"{name}@{device.backend}"
+    found = [name, backend]
+    if device.generation:
+        found.append(f"{backend}/{device.generation}")
+    if device.tier:
+        found.append(f"{backend}/{device.tier}")
+    found += [f"{backend}{one}" for one in particular if one]
+    return tuple(found)
+
+
+def _cache_factors(work: Work, device: DeviceClass, era: str) -> tuple[str, ...]:
+    settings = work.plan.settings
+    small = "#quantized" if cache_block(settings.type_k)[0] > 1 else ""
+    latent = "#latent" if work.hp.kv_lora_rank and work.hp.key_length_mla else ""
+    return factors("cache", device, small, latent, era)
+
+
+_GROUPS: Sequence[tuple[str, str]] = (
+    ("mlx", "#mlx"),
+    ("IQ", "#iq"),
+    ("MXFP4", "#mxfp4"),
+    ("Q8_0", "#q8_0"),
+    ("Q2_K", "#q2_k"),
+    ("Q3_K", "#q3_k"),
+    ("Q4_K", "#q4_k"),
+    ("Q5_K", "#q5_k"),
+    ("Q6_K", "#q6_k"),
+    ("Q4", "#q4_0"),
+    ("Q5", "#q4_0"),
+    ("BF16", "#bf16"),
+    ("F16", "#f16"),
+    ("F32", "#f16"),
+)
+
+
+def _quantization(work: Work) -> str:
+    return quantization_group(work.model.quantization)
+
+
+@lru_cache(maxsize=512)
+def quantization_group(name: str | None) -> str:
+    """The kernels that most weights of a quantization use: "#q4_k", "#iq" ...; "" where it is not known."""
+    plain = (name or "").removeprefix("UD-")
+    return next((group for start, group in _GROUPS if plain.startswith(start)), "")
+
+
+@lru_cache(maxsize=256)
+def _era(build: str) -> str:
+    try:
+        day = build_date(build)
+    except QuestionError:  # another runtime's version
+        return ""
+    return next((name for end, name in _ERAS if day < end), "")
+
+
+def _program(runtime: str) -> str:
+    return f"~{runtime}" if runtime in ("ollama", "lm-studio") else ""

@@ -1,0 +1,171 @@
+"""What a run must do, by device: the bytes that one token reads and the arithmetic that one prompt token costs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.memory.cache import cache_bytes
+from advisor.memory.placement import Placement
+from advisor.memory.plan import MemoryPlan
+from advisor.memory.rules import rules_for
+from advisor.memory.weights import WITHOUT_OUTPUT
+from advisor.models.hyperparameters import Attention, Hyperparameters
+from advisor.models.metadata import ModelMetadata
+
+
+@dataclass(frozen=True)
+class Work:
+    """A model as a plan lays it out. Arrays have one entry a device, the host last."""
+
+    model: ModelMetadata
+    plan: MemoryPlan
+    placement: Placement
+
+    @property
+    def hp(self) -> Hyperparameters:
+        return self.model.hyperparameters
+
+    @cached_property
+    def scale(self) -> float:
+        """What the weights take as the plan counts them, over what the model's table says: other runtimes have their own files."""
+        if self.plan.placement is not None:
+            return 1.0
+        table = self.model.weight_table
+        listed = int(table.block_bytes.sum() + table.expert_bytes.sum()) + self._output_bytes + table.per_layer_embedding_bytes
+        return sum(device.weights_bytes for device in self.plan.devices) / max(listed, 1)
+
+    @cached_property
+    def _blocks(self) -> NDArray[np.intp]:
+        return np.asarray(self.placement.blocks[: self.hp.layer_count])
+
+    @cached_property
+    def _expert_devices(self) -> NDArray[np.intp]:
+        kept = np.asarray(self.placement.experts_on_host[: self.hp.layer_count])
+        return np.where(kept, self.placement.host, self._blocks)
+
+    def _by_device(self, devices: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(devices, weights=values, minlength=self.placement.device_count)
+
+    @cached_property
+    def _output_bytes(self) -> int:
+        table = self.model.weight_table
+        tied = 0 if self.hp.architecture in WITHOUT_OUTPUT else table.token_embedding_bytes
+        return table.other_output_bytes + (tied if table.output_bytes is None else table.output_bytes)
+
+    @cached_property
+    def dense_bytes(self) -> NDArray[np.float64]:
+        """Weights that every token reads: all but the experts. The token embedding is looked up, a row a token, unless it
+        serves as the output matrix too; so are per-layer embeddings."""
+        table, layers = self.model.weight_table, self.hp.layer_count
+        found = self._by_device(self._blocks, table.block_bytes[:layers].astype(np.float64))
+        found[self.placement.output] += self._output_bytes
+        return found * self.scale
+
+    @cached_property
+    def expert_bytes(self) -> NDArray[np.float64]:
+        """All experts' weights."""
+        values = self.model.weight_table.expert_bytes[: self.hp.layer_count].astype(np.float64)
+        return self._by_device(self._expert_devices, values) * self.scale
+
+    @cached_property
+    def active_share(self) -> float:
+        """Share of the experts that one token uses; 1 in a dense model."""
+        return self.hp.expert_used_count / self.hp.expert_count if self.hp.expert_count else 1.0
+
+    @cached_property
+    def blocks(self) -> NDArray[np.float64]:
+        """Blocks by device."""
+        return self._by_device(self._blocks, np.ones(len(self._blocks)))
+
+    @cached_property
+    def mixture_blocks(self) -> NDArray[np.float64]:
+        """Blocks with experts, by the device of the experts."""
+        return self._by_device(self._expert_devices, np.asarray(self.hp.mixture[: self.hp.layer_count], dtype=np.float64))
+
+    @cached_property
+    def recurrent_blocks(self) -> NDArray[np.float64]:
+        """Blocks with a recurrent state, by device."""
+        return self._by_device(self._blocks, np.asarray(self.hp.recurrent[: self.hp.layer_count], dtype=np.float64))
+
+    @cached_property
+    def crossings(self) -> int:
+        """How often one token goes from one device to another and back to the host for its logits."""
+        path: list[int] = []
+        for block, experts in zip(self._blocks.tolist(), self._expert_devices.tolist(), strict=True):
+            path += [block] if block == experts else [block, experts]
+        path.append(self.placement.output)
+        return sum(one != other for one, other in zip(path, path[1:], strict=False))
+
+    def cache_read(self, depth: int) -> NDArray[np.float64]:
+        """Bytes of keys, values and recurrent state that one token reads with `depth` tokens in the context, by device.
+
+        As llama.cpp attends: to all cells in use, in steps of 256, and in a sliding-window block to the window's cache, which
+        never grows beyond window and ubatch (src/llama-kv-cache-iswa.cpp:55-66).
+        """
+        if depth < 1 and not any(self.hp.recurrent):
+            return np.zeros(self.placement.device_count)
+        settings = self.plan.settings.model_copy(update={"slots": 1})
+        rules = rules_for(self.plan.settings.build if self.plan.placement is not None else None)
+        found = cache_bytes(self.hp, settings, rules, max(depth, 1))
+        layers = self.hp.layer_count
+        return self._by_device(self._blocks, (found.kv + 2 * found.state)[:layers].astype(np.float64))
+
+    def attention_operations(self, tokens: int, depth: int) -> NDArray[np.float64]:
+        """Operations of attention for `tokens` prompt tokens after `depth` others, by device: keys times queries, and weights
+        times values, 2 operations each; in a window only as far as it reaches."""
+        hp, layers = self.hp, self.hp.layer_count
+        seen = depth + tokens / 2
+        windowed = np.asarray([kind in (Attention.SLIDING, Attention.CHUNKED) for kind in hp.attention[:layers]])
+        attends = np.asarray([kind is not Attention.NONE for kind in hp.attention[:layers]])
+        reach = np.where(windowed, min(seen, hp.sliding_window or seen), seen) * attends
+        width = np.asarray(
+            [
+                heads * (key + (value or key))
+                for heads, key, value in zip(hp.head_count[:layers], hp.key_length, hp.value_length, strict=False)
+            ],
+            dtype=np.float64,
+        )
+        return self._by_device(self._blocks, 2.0 * tokens * reach * width)
+
+    @cached_property
+    def _operations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Operations of one token in dense and in expert weights, by device; the output layer is not part of it."""
+        total, active = self.model.parameters, self.model.active_parameters
+        table = self.model.weight_table
+        experts = (total - active) / (1 - self.active_share) if self.active_share < 1 else 0.0
+        looked_up = hp_rows(self.model)
+        dense = max(total - experts - looked_up, 0.0)
+        block_sum = max(float(table.block_bytes[: self.hp.layer_count].sum()), 1.0)
+        expert_sum = max(float(self.expert_bytes.sum()), 1.0)
+        layers = self.hp.layer_count
+        dense_share = self._by_device(self._blocks, table.block_bytes[:layers].astype(np.float64)) / block_sum
+        return 2.0 * dense * dense_share, 2.0 * experts * self.active_share * self.expert_bytes / expert_sum
+
+    @property
+    def dense_operations(self) -> NDArray[np.float64]:
+        """Operations of one prompt token outside the experts, by device."""
+        return self._operations[0]
+
+    @property
+    def expert_operations(self) -> NDArray[np.float64]:
+        """Operations of one prompt token in the experts that it uses, by device."""
+        return self._operations[1]
+
+
+def hp_rows(model: ModelMetadata) -> float:
+    """Weights that a prompt token looks up and does not multiply with: token and per-layer embeddings, and the output matrix,
+    which only the last token needs."""
+    hp, table = model.hyperparameters, model.weight_table
+    embedding = float(hp.vocab_size * hp.embedding_length)
+    copies = 1 if table.output_bytes is None else 2
+    per_layer = float(hp.vocab_size * hp.per_layer_embedding_length * hp.block_count)
+    return embedding * copies + per_layer
+
+
+def whole(plan: MemoryPlan, model: ModelMetadata) -> Placement:
+    """The placement of a plan that has none: all blocks over the GPUs in turn, or on the host where there is no GPU."""
+    gpus, count = len(plan.devices) - 1, model.hyperparameters.block_count
+    blocks = tuple(min(block * gpus // count, gpus - 1) if gpus else 0 for block in range(count))
+    return Placement(gpus + 1, blocks, max(gpus - 1, 0), (False,) * count)
