@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from advisor.errors import QuestionError
 from advisor.machines.capacity import completed
+from advisor.machines.parts import with_parts
 from advisor.machines.profile import MachineProfile
 from advisor.paths import profiles_folder
 
@@ -111,9 +112,12 @@ def read_profile(path: Path) -> MachineProfile:
     except (ValueError, RecursionError) as error:  # what both parsers raise, with line and column
         raise QuestionError(f"{shown} is not valid {kind}: {error}.", field="machine") from None
     try:
-        return completed(MachineProfile.model_validate(values))
+        whole = with_parts(values, lambda id_: library().get(id_)) if isinstance(values, dict) else values
+        return completed(MachineProfile.model_validate(whole))
     except ValidationError as error:
         raise QuestionError(f"{shown}: {_complaint(error)}", field="machine") from None
+    except QuestionError as error:
+        raise QuestionError(f"{shown}: {error}", field="machine") from None
 
 
 def _text_of(path: Path) -> str:
