@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from gguf.constants import GGMLQuantizationType
 
-from advisor.engine.backend_rules import RULES
 from advisor.engine.log_lines import agrees
 from advisor.engine.planning_files import PLANNING_FILES
 from advisor.engine.pool import EnginePool, engine_pool
@@ -14,6 +13,7 @@ from advisor.engine.virtual_gpus import MAX_GPUS
 from advisor.errors import EngineFailedError, QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.memory.assembly import Arrangement, Components, assemble
+from advisor.memory.backends import RULES
 from advisor.memory.plan import MemoryPlan
 from advisor.memory.planner import Projector, arrange, arrange_draft
 from advisor.memory.rules import rules_for

@@ -30,7 +30,7 @@ class PlanQuestion(_Message):
     file: str
     """A GGUF header followed by a hole."""
     backend: str
-    """Whose GPUs are imitated; a name of `backend_rules.RULES`."""
+    """Whose GPUs are imitated; a name of `advisor.memory.backends.RULES`."""
     gpus: int
     gpu_layers: int
     """As llama.cpp counts: the output layer is one of them."""

@@ -1,7 +1,7 @@
 """GPUs that are not there: ggml backends made in Python, on which a stock build of llama.cpp plans.
 
 A backend is a few C structs of function pointers (`ggml_structs`). These say what the imitated backend would say
-(`backend_rules`) and hold nothing: a buffer is a size and an address that nobody may read.
+(`advisor.memory.backends`) and hold nothing: a buffer is a size and an address that nobody may read.
 """
 
 import ctypes
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from advisor.engine.backend_rules import RULES, BackendRules, Reader
+from advisor.engine.backend_rules import Reader, extra_bytes, offloads, supports
 from advisor.engine.ggml_structs import (
     API_VERSION,
     MAX_BACKENDS,
@@ -26,6 +26,7 @@ from advisor.engine.ggml_structs import (
     Registry,
     Tensor,
 )
+from advisor.memory.backends import RULES, BackendRules
 
 MAX_GPUS = MAX_BACKENDS - 1
 """One of the scheduler's backends is the CPU."""
@@ -131,11 +132,10 @@ class VirtualGpus:
         made.iface.get_alignment = self._callback(ctypes.c_size_t, Pointer)(lambda _: rules.alignment)
         if rules.max_buffer is not None:
             made.iface.get_max_size = self._callback(ctypes.c_size_t, Pointer)(lambda _: rules.max_buffer)
-        extra = rules.extra_bytes
-        if extra is not None:
-            n_bytes, read = self.library.n_bytes, self._read
+        n_bytes, read = self.library.n_bytes, self._read
+        if rules is not RULES[""]:
             made.iface.get_alloc_size = self._callback(ctypes.c_size_t, Pointer, Pointer)(
-                lambda _, tensor: n_bytes(tensor) + extra(read, Tensor.from_address(tensor))
+                lambda _, tensor: n_bytes(tensor) + extra_bytes(rules, read, Tensor.from_address(tensor))
             )
         return ctypes.addressof(made)
 
@@ -162,17 +162,13 @@ class VirtualGpus:
         device.iface.get_props = self._callback(None, Pointer, ctypes.POINTER(Properties))(properties)
 
     def _answer(self, device: Device, rules: BackendRules, buffer_type: Address) -> None:
-        read, attention = self._read, self._read.ops["FLASH_ATTN_EXT"]
-        supports = rules.supports_flash_attention
+        read = self._read
 
         def supports_op(_: Address, op: Address) -> bool:
-            if supports is None:
-                return True
-            tensor = Tensor.from_address(op)
-            return tensor.op != attention or supports(read, tensor)
+            return supports(rules, read, Tensor.from_address(op))
 
         def offload_op(_: Address, op: Address) -> bool:
-            return rules.offloads(read, Tensor.from_address(op))
+            return offloads(rules, read, Tensor.from_address(op))
 
         host = self.library.cpu_buffer_type
         interface = device.iface

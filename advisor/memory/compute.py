@@ -9,27 +9,27 @@ ggml/src/ggml-alloc.c.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.profile import Backend
+from advisor.memory.backends import HOST_ALIGNMENT, RULES
 from advisor.memory.compute_allocator import Segment, Sizes, lifetimes, peak
+from advisor.memory.compute_beside import settle
 from advisor.memory.compute_blocks import Block, GraphShape
 from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
 from advisor.memory.compute_model import Ends, build
 from advisor.memory.compute_periods import UnsteadyError, cuts, kept, unfold
-from advisor.memory.compute_schedule import OFFLOAD_BATCH, assign_devices, split
+from advisor.memory.compute_schedule import assign_devices, split
 from advisor.memory.placement import Placement
 from advisor.memory.presets import is_quantized
 from advisor.memory.rules import EngineRules
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 
-ALIGNMENT = 128
-"""Bytes to which CUDA aligns tensors (ggml-cuda.cu, ggml_backend_cuda_buffer_type_get_alignment); no other backend needs more
-than a few KiB more over a whole graph."""
 ASSUMED_ARCHITECTURES = {
     "bert": "encoders without a cache are laid out as decoders are",
 }
@@ -61,7 +61,7 @@ def compute_buffers(
 ) -> tuple[ComputeBuffer, ...]:
     """The compute buffer of each device, the host last. `context` replaces the settings' context.
 
-    `backend` is the GPUs' own, where it is known: CUDA and ROCm keep f16 copies of a quantized cache for flash attention.
+    `backend` is the GPUs' own, where it is known.
     """
     facts = facts_of(
         model,
@@ -69,7 +69,7 @@ def compute_buffers(
         settings,
         rules,
         settings.context if context is None else context,
-        dequantized=backend in ("cuda", "rocm"),
+        backend=backend,
         rough=rough,
     )
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
@@ -77,7 +77,8 @@ def compute_buffers(
         facts = replace(facts, shape=replace(facts.shape, flash=False, given_up=True))
     sizes = Sizes({CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     plan = _requests(facts.shape, facts.blocks, facts.ends, pipelined=facts.pipelined)
-    buffers = tuple(ComputeBuffer(*peak(segments, sizes, ALIGNMENT)) for segments in plan)
+    alignments = (RULES[backend or ""].alignment,) * placement.gpus + (HOST_ALIGNMENT,)
+    buffers = tuple(ComputeBuffer(*peak(*one)) for one in zip(plan, repeat(sizes), alignments, strict=False))
     return _reordered(facts, buffers) if backend == "vulkan" else buffers
 
 
@@ -104,10 +105,11 @@ def flash_attention_stays(facts: Facts) -> bool:
     It tries a graph of one token a slot (llama_context::resolve_fused_ops). Only models that mix attention with recurrent
     blocks, or whose blocks read caches of others, come out so on more than one device; for others nothing is tried.
     """
-    devices = {block.device for block in facts.blocks}
+    rules, devices = RULES[facts.shape.backend], {block.device for block in facts.blocks}
     mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
     elsewhere = any(block.cache_device != block.device for block in facts.blocks)
-    if not facts.shape.flash or ((len(devices) < 2 or not (mixed or elsewhere)) and not _norms_offloaded(facts)):
+    placed_apart = len(devices) > 1 and (mixed or elsewhere)
+    if not facts.shape.flash or not (placed_apart or rules.supports_attention or _norms_offloaded(facts)):
         return True
     return _flash_attention_stays(facts.shape, facts.blocks, facts.ends)
 
@@ -116,7 +118,9 @@ def _norms_offloaded(facts: Facts) -> bool:
     """True where norms of single heads on the host are so many rows, even for one token a slot, that a GPU takes them over."""
     shape = facts.shape
     return shape.host > 0 and any(
-        block.device == shape.host and "attn_q_norm.weight" in block.named and block.heads * shape.sequences >= OFFLOAD_BATCH
+        RULES[shape.backend].offloads("mul", block.heads * shape.sequences)
+        and block.device == shape.host
+        and "attn_q_norm.weight" in block.named
         for block in facts.blocks
     )
 
@@ -127,7 +131,7 @@ def _flash_attention_stays(shape: GraphShape, blocks: tuple[Block, ...], ends: E
     blocks = tuple(blocks[number] for number in kept(len(blocks), cuts(blocks)))
     slots = shape.sequences
     graph = build(replace(shape, tokens=slots, outputs=slots), blocks, ends)
-    assign_devices(graph, shape.host, offload=True)
+    assign_devices(graph, shape.host, RULES[shape.backend])
     placed = [node.device for node in graph.nodes if node.op == "flash_attn"]
     wanted = [block.device for block in blocks if "attn_q.weight" in block.named or "attn_qkv.weight" in block.named]
     return len(placed) != len(wanted) or placed == wanted
@@ -167,9 +171,7 @@ def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipel
 @lru_cache(maxsize=1024)
 def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[tuple[Segment, ...], ...]:
     graph = build(shape, blocks, ends)
-    assign_devices(graph, shape.host, offload=True)
-    for node in graph.nodes:
-        if node.op == "flash_attn" and node.device == shape.host:
-            node.fixed = None  # only GPUs keep copies of a quantized cache beside the result
+    assign_devices(graph, shape.host, RULES[shape.backend])
+    settle(graph, shape)
     leaves, steps = split(graph, PIPELINE_COPIES if pipelined else 1)
     return lifetimes(leaves, steps, shape.host + 1)

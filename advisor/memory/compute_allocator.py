@@ -15,6 +15,11 @@ from advisor.memory.compute_schedule import Step
 _ENDLESS = 1 << 62
 
 
+CUT = "cut"
+"""The stage of a request that cuts a tensor down to `size`: what lay behind it is free once another works in its place
+(ggml_gallocr_free_extra_space)."""
+
+
 class Request(NamedTuple):
     """Memory taken for a tensor, or given back where `size` is None. Operations in place keep what they overwrite."""
 
@@ -54,11 +59,13 @@ class _Lifetimes:
         if node.op in IN_PLACE:
             for parent in node.sources:
                 if _inherit(node, parent):
+                    if parent.beside is not None and node.segment == self.segment:
+                        self.segments[node.home][-1].append(Request(node.tensor, 0, node.size(), CUT))
                     return
         slot = self.counts[device]
         self.counts[device] = slot + 1
         node.tensor, node.segment, node.home = slot, self.segment, device
-        number, block, kind = size = node.size()
+        number, block, kind = size = node.reserved()
         if kind == BLOCK_WEIGHT:
             size = (number, self.segment - 1 - block, kind)
         self.segments[device][-1].append(Request(slot, 0, size, node.stage))
@@ -217,6 +224,12 @@ def _replay(
             _give_back(free, *held[number - back].pop(slot))
             continue
         size = (sizes.of(wanted, number) + mask) & ~mask
+        if stage == CUT:
+            offset, taken = own[slot]
+            if size < taken:
+                own[slot] = (offset, size)
+                _give_back(free, offset + size, taken - size)
+            continue
         best, best_size = len(free) - 1, _ENDLESS
         for index in range(len(free) - 1):
             room = free[index][1]

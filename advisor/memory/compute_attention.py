@@ -2,6 +2,7 @@
 
 from math import prod
 
+from advisor.memory.compute_beside import beside_attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, row_size, strided
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS, Node
 from advisor.models.hyperparameters import Attention
@@ -146,14 +147,14 @@ def heads(
     latent = "attn_v_b.weight" in block.named and bool(shape.kv_lora_rank)
     if latent:
         width = shape.kv_lora_rank
+    most = b.chosen_tokens.shape[0] if mask and b.chosen_tokens else 0
     mask = mask or b.mask(cells)
     q = g.view(q, q.shape[0], tokens, count, shape.streams, op="permute")
     keys, values = g.view(keys, 1, op="permute"), g.view(values, 1, op="permute")
     sinks = [b.weight(block, "attn_sinks.weight", index)] if "attn_sinks.weight" in block.named else []
     if shape.flash:
         out = g.op("flash_attn", (width, count, tokens, shape.streams), q, keys, values, mask, *sinks)
-        if shape.dequantized:
-            out.fixed = (out.size()[0], 2 * _quantized_elements(b, block, latent=latent) * shape.streams, cells)
+        beside_attention(shape, block, out, q, cells, most_cells=most)
         if not latent:
             return g.expand(g.reshape(out, width * count, shape.tokens))
         out = _decompress(b, block, index, g.view(out, width, tokens, count, shape.streams, op="permute"))
@@ -171,13 +172,6 @@ def heads(
     if latent:
         out = _decompress(b, block, index, out)
     return g.expand(g.cont(g.view(out, *out.shape, op="permute"), out.shape[0] * count, shape.tokens))
-
-
-def _quantized_elements(b: BlockBuilder, block: Block, *, latent: bool) -> int:
-    """Elements of a cell's keys and values that are stored in a quantized type."""
-    keys = block.kv_heads * block.key_length if b.shape.key_bytes[0] > 1 else 0
-    values = block.kv_heads * block.value_length if b.shape.value_bytes[0] > 1 and not latent else 0
-    return keys + values
 
 
 def _decompress(b: BlockBuilder, block: Block, index: int, out: Node) -> Node:

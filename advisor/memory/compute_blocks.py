@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+from gguf.constants import GGMLQuantizationType
+
 from advisor.memory.compute_graph import BLOCK_WEIGHT, Graph, Node, Size
 from advisor.models.hyperparameters import Attention
 
@@ -118,8 +120,13 @@ class GraphShape:
     """Width of the Hadamard matrix that keys are rotated by before they are quantized, in the ordinary and in the window cache;
     0 where they are not."""
     value_rotation: int = 0
-    dequantized: bool = False
-    """Flash attention keeps f16 copies of quantized keys and values next to its result (CUDA and ROCm)."""
+    backend: str = ""
+    """The GPUs' backend, a name of `backends.RULES`."""
+    key_type: int = GGMLQuantizationType.F16
+    """Of cached keys, a number of GGMLQuantizationType."""
+    value_type: int = GGMLQuantizationType.F16
+    beside: bool = False
+    """Builds in which the backend reserves memory behind results."""
     given_up: bool = False
     """Automatic flash attention was given up after the caches were made: values are stored as for it and turned when read."""
     latent_values: bool = False

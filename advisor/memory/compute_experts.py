@@ -1,5 +1,6 @@
 """Feed-forward networks as nodes of a compute graph: build_ffn and build_moe_ffn of src/llama-graph.cpp."""
 
+from advisor.memory.compute_beside import beside_experts
 from advisor.memory.compute_blocks import Block, BlockBuilder
 from advisor.memory.compute_graph import Node
 
@@ -114,6 +115,7 @@ def _routed(b: BlockBuilder, block: Block, index: int, name: str, x: Node, chose
     """mul_mat_id: each token times the experts it is routed to, and their biases."""
     weight = b.weight(block, f"{name}.weight", index)
     out = b.graph.op("mul_mat_id", (weight.shape[1], *chosen.shape), weight, x, chosen)
+    beside_experts(b.shape, out, weight.shape[2])
     if f"{name}.bias" in block.named:
         out = b.graph.op("add_id", out.shape, out, b.weight(block, f"{name}.bias", index), chosen)
     return out

@@ -8,6 +8,8 @@ from typing import Literal
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
+from advisor.machines.profile import Backend
+from advisor.memory.backends import RULES
 from advisor.memory.cache import cache_cells
 from advisor.memory.compute_blocks import LAYER_NORM, RMS_WITH_BIAS, ROPE_FACTORS, WITHOUT_ROPE, Block, GraphShape
 from advisor.memory.compute_model import END_WEIGHTS, Ends
@@ -76,7 +78,7 @@ def facts_of(
     rules: EngineRules,
     context: int,
     *,
-    dequantized: bool,
+    backend: Backend | None,
     rough: bool = False,
 ) -> Facts:
     """The facts of one question; of few blocks, where `rough`."""
@@ -108,7 +110,10 @@ def facts_of(
         late_rows=rules.late_rows and hp.architecture in LATE_ROWS,
         key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else (0, 0),
         value_rotation=64 if _quantized(settings.type_v) and rules.rotated_cache and full_v % 64 == 0 else 0,
-        dequantized=dequantized and rules.dequantized_cache and flash,
+        backend=backend or "",
+        key_type=_type(settings.type_k),
+        value_type=_type(settings.type_v),
+        beside=rules.metal_scratch if backend == "metal" else rules.dequantized_cache,
         latent_values=rules.mla_stores_values,
         fused_glu=rules.fused_glu,
         norms_placed=placement.complete or tokens < _SMALL_BATCH,
@@ -130,7 +135,7 @@ def facts_of(
         per_layer_width=hp.per_layer_embedding_length,
         per_layer_on_host=rules.per_layer_on_host,
     )
-    sized = representative(_blocks(model, placement, padded=dequantized), rough=rough)
+    sized = representative(_blocks(model, placement, padded=RULES[backend or ""].row_padding > 0), rough=rough)
     # Only what is copied between devices needs its size: nothing is where all of it lies on one.
     alone = placement.gpus == 0
     return Facts(
@@ -174,8 +179,12 @@ def _rotation(hp: Hyperparameters, full_length: int, *, windowed: bool) -> int:
     return width
 
 
+def _type(name: str) -> GGMLQuantizationType:
+    return GGMLQuantizationType[name.upper()]
+
+
 def _type_size(name: str) -> tuple[int, int]:
-    return GGML_QUANT_SIZES[GGMLQuantizationType[name.upper()]]
+    return GGML_QUANT_SIZES[_type(name)]
 
 
 class _BlockMaker:

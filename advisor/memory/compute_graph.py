@@ -39,7 +39,11 @@ class Node:
     resident: bool = False
     """True for weights and caches, whose data lives outside the compute buffer."""
     fixed: Size | None = None
-    """Where the size does not follow from the shape: weights, caches and copies of them, results with scratch space."""
+    """Where the size does not follow from the shape: weights, caches and copies of them."""
+    beside: Size | None = None
+    """What a GPU reserves behind the result, for scratch and copies."""
+    refused: bool = False
+    """True where the GPUs' backend does not compute it."""
     is_weight: bool = False
     is_input: bool = False
     is_output: bool = False
@@ -73,6 +77,11 @@ class Node:
             else:
                 constant *= dim
         return (0, constant, cells) if cells else (constant, 0, 0)
+
+    def reserved(self) -> Size:
+        """Bytes that the allocator is asked for: the result and what lies behind it."""
+        size, beside = self.size(), self.beside
+        return size if beside is None else (size[0] + beside[0], size[1] + beside[1], beside[2] or size[2])
 
     def same_layout(self, other: "Node") -> bool:
         """ggml_are_same_layout: the same type, shape and strides."""

@@ -3,18 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from advisor.memory.backends import BackendRules
 from advisor.memory.compute_graph import VIEW_OPS, Graph, Node
-
-OFFLOAD_BATCH = 32
-"""GPUs take operations on host weights over from this many rows on (ggml-cuda.cu, op_offload_min_batch_size)."""
-
 
 Step = tuple[Node, bool]
 """One node in the order of allocation; True where it is a dependency, which only keeps the node alive until here."""
 
 
 def batch_rows(node: Node) -> int:
-    """Rows that decide whether host weights are worth copying (ggml-cuda.cu, get_op_batch_size)."""
+    """Rows that decide whether host weights are worth copying (ggml-cuda.cu, get_op_batch_size; the same in all backends)."""
     shape = node.shape + (1,) * (4 - len(node.shape))
     if node.op == "get_rows":
         return 0
@@ -25,19 +22,25 @@ def batch_rows(node: Node) -> int:
     return shape[1] * shape[2] * shape[3]
 
 
-def assign_devices(graph: Graph, host: int, *, offload: bool) -> None:
-    """Give every node a device; `host` is the last index (ggml-backend.cpp, ggml_backend_sched_split_graph passes 1 to 4)."""
+def assign_devices(graph: Graph, host: int, rules: BackendRules) -> None:
+    """Give every node a device; `host` is the last index, `rules` are those of all GPUs.
+
+    ggml-backend.cpp, ggml_backend_sched_split_graph, passes 1 to 4.
+    """
     for leaf in graph.leaves:
         if leaf.is_input:
             leaf.device = host
     for node in graph.nodes:
         if node.device == -1:
-            node.device = _from_data(node, host, offload=offload)
+            node.device = _from_data(node, host, rules)
     nodes = [node for node in graph.nodes if node.op not in VIEW_OPS]
-    _spread(nodes, skip=host)
-    _spread(reversed(nodes), skip=host)
-    _spread(nodes, skip=-1)
-    _spread(reversed(nodes), skip=-1)
+    _spread(nodes, host, skip=host)
+    _spread(reversed(nodes), host, skip=host)
+    _spread(nodes, host, skip=-1)
+    _spread(reversed(nodes), host, skip=-1)
+    for node in nodes:
+        if node.device == -1 and node.refused:
+            node.device = host
     for node in graph.nodes:
         if node.view_of is not None and node.device == -1:
             node.device = node.view_of.device
@@ -48,25 +51,25 @@ def assign_devices(graph: Graph, host: int, *, offload: bool) -> None:
             node.device = 0
 
 
-def _from_data(node: Node, host: int, *, offload: bool) -> int:
+def _from_data(node: Node, host: int, rules: BackendRules) -> int:
     if node.external:
         return (node.view_of or node).device
     if node.op in ("rope", "flash_attn"):
         return -1
     for source in node.sources:
         if source.is_weight:
-            if offload and source.device == host and host > 0 and batch_rows(node) >= OFFLOAD_BATCH:
+            if source.device == host and host > 0 and rules.offloads(node.op, batch_rows(node)):
                 return 0
             return source.device
     return -1
 
 
-def _spread(nodes: Iterable[Node], skip: int) -> None:
+def _spread(nodes: Iterable[Node], host: int, skip: int) -> None:
     current = -1
     for node in nodes:
         if node.device != -1:
             current = -1 if node.device == skip else node.device
-        elif current != -1:
+        elif current != -1 and (current == host or not node.refused):
             node.device = current
 
 

@@ -71,6 +71,15 @@ CHANGES: dict[str, Change] = {
         "CUDA keeps f16 copies of a quantized cache in the compute buffer",
         "https://github.com/unslothai/unsloth/pull/6718 (measured in builds of June 2026; the day itself is not known)",
     ),
+    "metal_scratch": Change(
+        date(2026, 8, 20),
+        "Metal reserves scratch and f16 copies of the cache behind results of flash attention and of routed experts",
+        _PULL
+        + "27390 (the copies; "
+        + _PULL
+        + "17143 of 2025-11-10 has the scratch, which load logs up to b9090 of 2026-05-20 "
+        "do not show: other memory covers it there)",
+    ),
     "late_rows": Change(
         date(2026, 5, 16),
         "models with multi-token prediction pick the rows to output after their last block",
@@ -125,6 +134,7 @@ class EngineRules:
     fused_delta_net: bool
     rotated_cache: bool
     dequantized_cache: bool
+    metal_scratch: bool
     late_rows: bool
 
     def cell_step(self, flash_attention: bool) -> int:  # noqa: FBT001 (the question itself)
@@ -170,5 +180,6 @@ def rules_for(build: str | None = None) -> EngineRules:
         fused_delta_net=since("fused_delta_net"),
         rotated_cache=since("rotated_cache"),
         dequantized_cache=since("dequantized_cache"),
+        metal_scratch=since("metal_scratch"),
         late_rows=since("late_rows"),
     )

@@ -7,7 +7,7 @@ from advisor.engine.layout import question_for
 from advisor.engine.pool import EnginePool
 from advisor.errors import EngineRefusedError, QuestionError
 from advisor.memory.assembly import Arrangement
-from advisor.memory.compute import ALIGNMENT
+from advisor.memory.backends import HOST_ALIGNMENT, RULES
 from advisor.memory.planner import arrange
 from advisor.memory.presets import check
 from advisor.memory.rules import rules_for
@@ -43,7 +43,7 @@ class Comparison:
     padding: int = 0
     """Most that aligning and padding the weights adds to a device."""
     cache_padding: int = 0
-    """The same for caches: nothing, but on CUDA, where rows of quantized tensors end on 512 values (ggml-cuda.cu:903-920)."""
+    """The same for caches: nothing, but where a backend ends rows of quantized tensors on a whole number of values."""
 
     @property
     def weights_exact(self) -> bool:
@@ -93,7 +93,7 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
     weights, kv_cache, states, compute = (
         tuple(zip(engine, map(int, formula), strict=True)) for engine, formula in zip(theirs, ours, strict=True)
     )
-    padded = case.backend == "cuda"
+    padded = RULES[case.backend].row_padding > 0
     return Comparison(
         str(case),
         None,
@@ -102,7 +102,7 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
         states,
         compute,
         (figures.output, layout.output_bytes),
-        padding=(ALIGNMENT + padded * _ROW) * len(model.tensors),
+        padding=(max(HOST_ALIGNMENT, RULES[case.backend].alignment) + padded * _ROW) * len(model.tensors),
         cache_padding=padded * _ROW * _CACHES * model.hyperparameters.block_count,
     )
 

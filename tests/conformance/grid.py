@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from advisor.machines.adjust import adjust
-from advisor.machines.profile import MachineProfile
+from advisor.machines.profile import Backend, MachineProfile
 from advisor.memory.presets import effective_context
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import CacheType, RunSettings
@@ -18,6 +18,20 @@ QUANTIZATIONS = ("Q4_K_M", "Q8_0", "F16")
 CACHE_TYPES: tuple[tuple[CacheType, CacheType], ...] = (("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"), ("q8_0", "f16"))
 Offload = Literal["none", "half", "all"]
 
+
+@dataclass(frozen=True, order=True)
+class Kind:
+    """What the GPUs are."""
+
+    backend: Backend | Literal[""] = ""
+    """ "" for GPUs of no machine."""
+    unified: bool = False
+    """One GPU that shares the host's memory."""
+
+    def __str__(self) -> str:
+        return f"{self.backend or 'GPU'}{' unified' * self.unified}"
+
+
 AXES: dict[str, tuple[Any, ...]] = {
     "context": (2048, 8192, 32768, 131072, 262144),
     "types": CACHE_TYPES,
@@ -26,7 +40,7 @@ AXES: dict[str, tuple[Any, ...]] = {
     "ubatch": (512, 2048),
     "offload": ("none", "half", "all"),
     "gpus": (1, 2, 0),
-    "backend": ("", "cuda"),
+    "kind": (Kind(), Kind("cuda"), Kind("rocm"), Kind("vulkan"), Kind("vulkan", unified=True), Kind("metal", unified=True)),
     "logits": ("slots", "ubatch"),
     "experts": ("gpu", "host", "half"),
 }
@@ -40,16 +54,25 @@ class Case:
     model: str
     quantization: str
     gpus: int
-    backend: str
-    """The GPUs' backend, or "" for GPUs of no machine."""
+    kind: Kind
     settings: RunSettings
+
+    @property
+    def backend(self) -> str:
+        """The GPUs' backend; "" where there are none, or none of a machine."""
+        return self.kind.backend
 
     @property
     def machine(self) -> MachineProfile | None:
         """A machine with these GPUs, large enough for anything."""
         if not (self.backend and self.gpus):
             return None
-        return adjust(None, gpus=self.gpus, memory_gib=4096, ram_gib=8192)[0]
+        if self.kind.unified:
+            machine = adjust(None, memory_gib=8192, unified=True)[0]
+        else:
+            machine = adjust(None, gpus=self.gpus, memory_gib=4096, ram_gib=8192)[0]
+        gpus = tuple(gpu.model_copy(update={"backend": self.backend}) for gpu in machine.gpus)
+        return machine.model_copy(update={"gpus": gpus})
 
     def __str__(self) -> str:
         chosen = self.settings
@@ -57,7 +80,7 @@ class Case:
         slots = f"{chosen.slots}{'u' if chosen.unified_kv else 's'}"
         return (
             f"{self.model} {self.quantization} c{chosen.context} {chosen.type_k}/{chosen.type_v}{flash} slots {slots}"
-            f" ub{chosen.ubatch} layers {chosen.gpu_layers} of {self.gpus} {self.backend or 'GPU'}"
+            f" ub{chosen.ubatch} layers {chosen.gpu_layers} of {self.gpus} {self.kind}"
             f" moe {chosen.cpu_moe_layers} {chosen.logits}"
         )
 
@@ -139,4 +162,5 @@ def _case(model: CatalogueModel, row: Mapping[str, Any]) -> Case:
         logits=row["logits"],
         depth=0,
     )
-    return Case(model.id, row["quantization"], row["gpus"], row["backend"] if row["gpus"] else "", settings)
+    kind = row["kind"] if row["gpus"] else Kind()
+    return Case(model.id, row["quantization"], min(row["gpus"], 1) if kind.unified else row["gpus"], kind, settings)

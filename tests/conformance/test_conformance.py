@@ -14,7 +14,7 @@ from advisor.engine.pool import EnginePool
 from advisor.errors import EngineFailedError
 from advisor.memory.compute import ASSUMED_ARCHITECTURES
 from tests.conformance.comparison import Comparison, compare
-from tests.conformance.grid import Case, cases_of, models_by_architecture
+from tests.conformance.grid import Case, Kind, cases_of, models_by_architecture
 from tests.conformance.table import KEY, percentile, row, table
 
 pytest.importorskip("llama_cpp")
@@ -91,7 +91,7 @@ def test_a_sample_agrees(pool: EnginePool, record_property: Record) -> None:
 
 def _asked(model: str, **changes: object) -> Case:
     first = cases_of(model)[0]
-    return Case(model, "Q4_K_M", 0, "", first.settings.model_copy(update={"gpu_layers": 0, "cpu_moe_layers": 0, **changes}))
+    return Case(model, "Q4_K_M", 0, Kind(), first.settings.model_copy(update={"gpu_layers": 0, "cpu_moe_layers": 0, **changes}))
 
 
 @pytest.mark.engine

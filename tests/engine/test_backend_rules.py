@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from advisor.engine.backend_rules import RULES, BackendRules, Reader
+from advisor.engine.backend_rules import Reader, extra_bytes, offloads, supports
 from advisor.engine.ggml_structs import Library, Tensor
 from advisor.machines.profile import Backend
+from advisor.memory.backends import RULES
 
 OPS = {name: number for number, name in enumerate(("NONE", "GET_ROWS", "MUL_MAT", "MUL_MAT_ID", "ROPE", "ROPE_BACK", "ADD"))}
 OPS |= {"FLASH_ATTN_EXT": 20, "CUMSUM": 21, "ARGSORT": 22, "TOP_K": 23}
@@ -65,9 +66,7 @@ def attention(
 
 
 def extra(backend: str, made: Tensor) -> int:
-    rule = RULES[backend].extra_bytes
-    assert rule is not None
-    return rule(READ, made)
+    return extra_bytes(RULES[backend], READ, made)
 
 
 def test_every_backend_of_a_machine_has_rules() -> None:
@@ -95,8 +94,8 @@ OFFLOADED = [
 def test_which_operations_are_worth_copying_weights_for(op: str, shape: tuple[int, ...], wanted: bool, by_metal: bool) -> None:
     made = tensor(F32, *shape, op=op)
     for backend in ("cuda", "rocm", "vulkan", "sycl", ""):
-        assert RULES[backend].offloads(READ, made) is wanted, backend
-    assert RULES["metal"].offloads(READ, made) is by_metal
+        assert offloads(RULES[backend], READ, made) is wanted, backend
+    assert offloads(RULES["metal"], READ, made) is by_metal
 
 
 @pytest.mark.parametrize("backend", ["cuda", "rocm"])
@@ -145,9 +144,9 @@ HEADS = [
 @pytest.mark.parametrize(("k", "v", "heads", "kv_heads", "cuda", "metal"), HEADS)
 def test_which_heads_flash_attention_is_made_for(k: int, v: int, heads: int, kv_heads: int, cuda: bool, metal: bool) -> None:
     made = attention(512, 8192, k=k, v=v, heads=heads, kv_heads=kv_heads)
-    assert supports("cuda", made) is cuda
-    assert supports("rocm", made) is cuda
-    assert supports("metal", made) is metal
+    assert supports(RULES["cuda"], READ, made) is cuda
+    assert supports(RULES["rocm"], READ, made) is cuda
+    assert supports(RULES["metal"], READ, made) is metal
 
 
 TYPES = [
@@ -162,14 +161,8 @@ TYPES = [
 @pytest.mark.parametrize(("k", "v", "metal", "vulkan"), TYPES)
 def test_which_types_of_cache_flash_attention_is_made_for(k: int, v: int, metal: bool, vulkan: bool) -> None:
     made = attention(512, 8192, kind=k, v_kind=v)
-    assert supports("metal", made) is metal
-    assert supports("vulkan", made) is vulkan
-
-
-def supports(backend: str, made: Tensor) -> bool:
-    rules: BackendRules = RULES[backend]
-    assert rules.supports_flash_attention is not None
-    return rules.supports_flash_attention(READ, made)
+    assert supports(RULES["metal"], READ, made) is metal
+    assert supports(RULES["vulkan"], READ, made) is vulkan
 
 
 def test_metal_keeps_scratch_for_flash_attention() -> None:

@@ -78,7 +78,7 @@ def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, g
     settings = resolve({"context": 10000}, model, has_gpu=True)
     rules = rules_for(settings.build)
     placement = place(model.hyperparameters, rules, gpus=1, gpu_layers=gpu_layers)
-    facts = facts_of(model, placement, settings, rules, 10000, dequantized=backend == "cuda")
+    facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
     sizes = Sizes({-1: facts.cells, -2: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     short = _requests(facts.shape, facts.blocks, facts.ends, pipelined=False)
     whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
