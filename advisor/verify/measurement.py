@@ -27,7 +27,17 @@ Rate = Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 
 Stage = Literal[
-    "queued", "checking", "downloading", "loading", "warming", "prompt", "generation", "first token", "done", "failed", "cancelled"
+    "queued",
+    "checking",
+    "downloading",
+    "loading",
+    "warming",
+    "prompt",
+    "generation",
+    "first token",
+    "done",
+    "failed",
+    "cancelled",
 ]
 STAGES: tuple[Stage, ...] = ("queued", "checking", "downloading", "loading", "warming", "prompt", "generation", "first token")
 """Those that a run goes through, in their order."""
@@ -116,7 +126,11 @@ class Forecast(_Strict):
     generate_tps: Range | None = None
     prompt_tps: Range | None = None
     time_to_first_token_s: Range | None = None
+    load_s: Range | None = None
+    prompt_tokens: Count | None = None
+    """Length of the prompt that the time to the first token is of."""
     grade: Text | None = None
+    basis: Annotated[tuple[Text, ...], Field(max_length=40)] = ()
 
 
 class MeasuredModel(_Strict):
@@ -242,7 +256,8 @@ class Measurement(_Strict):
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])[:80] or "the whole"
             raise QuestionError(
-                f"this is not a measurement of Headroom ({place}: {first['msg'][:120]}); give what `advisor verify --json` printed"
+                f"this is not a measurement of Headroom ({place}: {first['msg'][:120]}); "
+                "give what `advisor verify --json` printed"
             ) from None
         except RecursionError:
             raise QuestionError("this is not a measurement of Headroom; give what `advisor verify --json` printed") from None

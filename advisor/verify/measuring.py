@@ -117,4 +117,4 @@ def _enough(trials: list[Trial], usual: int) -> bool:
     if len(trials) >= MOST_REPEATS or usual == _FIRST_TOKENS:
         return True
     rates = [trial.rate for trial in trials]
-    return statistics.stdev(rates) / len(rates) ** 0.5 < SETTLED * statistics.mean(rates)
+    return bool(statistics.stdev(rates) / len(rates) ** 0.5 < SETTLED * statistics.mean(rates))

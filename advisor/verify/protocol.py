@@ -102,5 +102,5 @@ class Teller:
 
 def result_of(values: dict[str, Any]) -> Result:
     """The result in an event. Raises TypeError or ValueError where it is none."""
-    trials = {name: [Trial(**trial) for trial in values.pop(name)] for name in ("prompt", "generate", "first_token")}
-    return Result(**values, **trials)
+    trials = {name: [Trial(**trial) for trial in values[name]] for name in ("prompt", "generate", "first_token")}
+    return Result(**{**values, **trials})

@@ -228,7 +228,8 @@ class Loaded:
         recent = [line for line in self._lines[-40:] if line.strip()]
         if any(mark in line for line in recent for mark in OUT_OF_MEMORY):
             return RunError(
-                "out of memory", "there was not enough memory; choose a smaller file, a shorter context or fewer layers on the GPU"
+                "out of memory",
+                "there was not enough memory; choose a smaller file, a shorter context or fewer layers on the GPU",
             )
         errors = [line.split(": ", 1)[-1].strip() for line in recent if "error" in line.lower()]
         return RunError("wrong file", f"llama.cpp refuses this: {errors[0] if errors else otherwise}")

@@ -15,7 +15,14 @@ _LINE = re.compile(
 )
 _KINDS = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute", "output": "output"}
 _REPACKED = re.compile(r"CPU_REPACK|CPU_AARCH64|AMX|CPU_KLEIDIAI")
-OUT_OF_MEMORY = ("failed to allocate", "unable to allocate", "cudaMalloc failed", "OutOfDeviceMemory", "bad_alloc", "out of memory")
+OUT_OF_MEMORY = (
+    "failed to allocate",
+    "unable to allocate",
+    "cudaMalloc failed",
+    "OutOfDeviceMemory",
+    "bad_alloc",
+    "out of memory",
+)
 """Words of log lines after which a load or a context has failed for want of memory."""
 
 

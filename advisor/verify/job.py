@@ -1,0 +1,292 @@
+"""A run from its place in the queue to its end: `Job`. It never freezes the machine, and leaves nothing behind.
+
+A thread of this process waits for the turn, starts the worker, samples the machine and ends the run where it must; the worker
+is a process of its own session, which ends with this process too.
+"""
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from advisor.engine.worker import end_of_worker
+from advisor.errors import HeadroomError, MissingPartError
+from advisor.verify.child import COMMAND, Child
+from advisor.verify.measurement import MOST_SAMPLES, Failure, FailureKind, Sample, Stage, last_lines
+from advisor.verify.protocol import Result, RunError, RunRequest, result_of
+from advisor.verify.sampler import Machine, Sampler, ThisMachine
+from advisor.verify.turns import turn
+from advisor.verify.watchdog import Limits, Watchdog
+
+SAMPLE_S = 0.25
+SILENT_S = 300.0
+"""A worker that tells nothing for so long has hung: a slow disk still reports its progress."""
+_ENDED: tuple[Stage, ...] = ("done", "failed", "cancelled")
+_CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGILL, -getattr(signal, "SIGBUS", 7), -signal.SIGABRT, 0xC0000005, 0xC000001D})
+"""Exit codes after which a run is tried again without the CPU's own layout of weights; the last two are Windows'."""
+RETRIED = "Its first run crashed; it ran again without weights in the CPU's own layout (AMX, CPU_REPACK)."
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is."""
+
+    stage: Stage
+    done: float | None = None
+    """Of this stage, 0 to 1."""
+    left_s: float | None = None
+    """Of the whole run; None where it is not known yet."""
+    ahead: tuple[str, ...] = ()
+    """Runs that are before this one in the queue."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, well or not."""
+        return self.stage in _ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """All that a run left."""
+
+    stage: Stage
+    result: Result | None
+    samples: tuple[Sample, ...]
+    failures: tuple[Failure, ...]
+    request: RunRequest | None
+    process_peak_bytes: int | None
+    gpu_peak_bytes: int | None
+    started_at: float
+    """Unix time."""
+    seconds: float
+
+
+class CancelledError(Exception):
+    """The person does not want it any more."""
+
+
+Prepare = Callable[["Job"], RunRequest]
+
+
+class Job:
+    """One run. `prepare` is called when its turn has come: it checks, downloads, and says what to run, or raises.
+
+    Safe to use from many threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prepare: Prepare,
+        *,
+        machine: Machine | None = None,
+        limits: Limits | None = None,
+        command: Sequence[str] = COMMAND,
+        folder: Path | None = None,
+        silent_s: float = SILENT_S,
+    ) -> None:
+        self.name = name
+        self._prepare, self._machine, self._limits = prepare, machine or ThisMachine(), limits
+        self._command, self._folder, self._silent_s = command, folder, silent_s
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._progress, self._told_at = Progress("queued"), time.monotonic()
+        self._child: Child | None = None
+        self._request: RunRequest | None = None
+        self._code: int | None = None
+        self._result: Result | None = None
+        self._sampler = Sampler(self._machine, [])
+        self._failures: list[Failure] = []
+        self._started_at, self._start = time.time(), time.monotonic()
+        self._ended: Ended | None = None
+        self._thread = threading.Thread(target=self._run, name="verify", daemon=True)
+
+    def start(self) -> "Job":
+        """Begin, or wait in the queue; returns at once."""
+        self._thread.start()
+        return self
+
+    def cancel(self) -> None:
+        """End it, within two seconds in any stage; returns at once."""
+        self._cancelled.set()
+        with self._lock:
+            if self._child is not None:
+                self._child.kill()
+
+    def wait(self, seconds: float | None = None) -> Ended | None:
+        """What it left, once it is over; None where it still goes on after `seconds`."""
+        self._thread.join(seconds)
+        return self._ended
+
+    @property
+    def progress(self) -> Progress:
+        """Where it is now, its time left counted down since it was told."""
+        with self._lock:
+            progress, told_at = self._progress, self._told_at
+        if progress.left_s is None or progress.ended:
+            return progress
+        return replace(progress, left_s=max(0.0, progress.left_s - (time.monotonic() - told_at)))
+
+    @property
+    def ended(self) -> Ended | None:
+        """What it left; None while it goes on."""
+        return self._ended
+
+    # --- for `prepare` ---------------------------------------------------------------------------------
+
+    def tell(self, stage: Stage, *, done: float | None = None, left_s: float | None = None) -> None:
+        """Say where it is."""
+        self._set(Progress(stage, done, left_s))
+
+    def go_on(self) -> None:
+        """Raises CancelledError where it was cancelled."""
+        if self._cancelled.is_set():
+            raise CancelledError
+
+    # --- the thread --------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        stage: Stage = "failed"
+        try:
+            with turn(self.name, waiting=self._wait_in_queue, folder=self._folder):
+                self.go_on()
+                self._started_at, self._start = time.time(), time.monotonic()
+                self.tell("checking")
+                self._request = self._prepare(self)
+                self._attempt(self._request)
+                if self._crashed_in_layout():
+                    self._request = replace(self._request, extra_bufts=False)
+                    self._attempt(self._request)
+            stage = "done" if self._result is not None else "failed"
+        except CancelledError:
+            stage = "cancelled"
+        except RunError as error:
+            self._fail(error.kind, str(error))
+        except MissingPartError as error:
+            self._fail("missing part", str(error))
+        except HeadroomError as error:
+            self._fail("refused", str(error))
+        except OSError as error:
+            self._fail("crash", f"the run could not be started: {error.strerror or error}")
+        self._end(stage)
+
+    def _end(self, stage: Stage) -> None:
+        sampler = self._sampler
+        self._ended = Ended(
+            stage,
+            self._result,
+            tuple(sampler.samples),
+            tuple(self._failures),
+            self._request,
+            sampler.process_peak_bytes,
+            sampler.gpu_peak_bytes,
+            self._started_at,
+            time.monotonic() - self._start,
+        )
+        self._set(Progress(stage))
+
+    def _wait_in_queue(self, ahead: tuple[str, ...]) -> None:
+        self.go_on()
+        self._set(Progress("queued", ahead=ahead))
+
+    def _crashed_in_layout(self) -> bool:
+        """Whether the engine died in a way that its CPU kernels for repacked weights are known for."""
+        assert self._request is not None
+        tried = self._request.backend == "llama-cpp" and self._request.extra_bufts
+        return self._result is None and tried and self._code in _CRASHES
+
+    def _attempt(self, request: RunRequest) -> None:
+        """One worker, from its start to its end."""
+        self.go_on()
+        child = Child(request, self._command)
+        with self._lock:
+            self._child = child
+        try:
+            reason = self._watch(child)
+        finally:
+            code = self._code = child.close()
+            with self._lock:
+                self._child = None
+        self.go_on()
+        if reason is not None:
+            self._fail(*reason, log=child.said)
+        elif self._result is None:
+            self._fail(_kind_of_end(code, child.said), _sentence(code, child.said), log=child.said)
+
+    def _watch(self, child: Child) -> tuple[FailureKind, str] | None:
+        """Read what the worker tells and sample the machine, to the end of either. Why it failed; None where it just ended."""
+        reading = self._sampler.take(child.pid, self._elapsed, self._progress.stage)
+        watchdog = Watchdog(self._limits or Limits.of(reading.capacity_bytes))
+        next_sample, heard_at = time.monotonic() + SAMPLE_S, time.monotonic()
+        while not self._cancelled.is_set():
+            try:
+                event = child.events.get(timeout=max(0.01, next_sample - time.monotonic()))
+            except queue.Empty:
+                event = {}
+            if event is None:
+                return None
+            if event:
+                heard_at = time.monotonic()
+                if (reason := self._take(event, child)) is not None or self._result is not None:
+                    return reason
+            if time.monotonic() >= next_sample:
+                complaint = watchdog.complaint(self._sampler.take(child.pid, self._elapsed, self._progress.stage))
+                if complaint is not None:
+                    return "watchdog", f"the run was ended before the machine froze: {complaint}; choose a smaller file"
+                next_sample = self._next_sample()
+            if time.monotonic() - heard_at > self._silent_s:
+                return "time", f"nothing was heard of the run for {self._silent_s:g} s, so it was ended"
+        return None
+
+    def _next_sample(self) -> float:
+        """When to look again: where there are very many samples, every second one goes, and looks become rarer."""
+        samples = self._sampler.samples
+        if len(samples) >= MOST_SAMPLES:
+            samples[:] = samples[::2]
+        rarer = 1 + self._elapsed // (SAMPLE_S * MOST_SAMPLES / 2)
+        return time.monotonic() + SAMPLE_S * rarer
+
+    def _take(self, event: dict[str, Any], child: Child) -> tuple[FailureKind, str] | None:
+        """One event of the worker's; a failure where it is one."""
+        kind = event.get("event")
+        if kind == "stage":
+            self._set(Progress(event["stage"], event["done"], event["left_s"]))
+        elif kind == "baseline":
+            self._sampler.begin(child.pid)
+        elif kind == "failure":
+            return event["kind"], str(event["message"])
+        elif kind == "result":
+            # Its last sample is of the whole model, however short the run was.
+            self._sampler.take(child.pid, self._elapsed, self._progress.stage)
+            self._result = result_of(event["result"])
+        return None
+
+    def _fail(self, kind: FailureKind, message: str, log: Sequence[str] = ()) -> None:
+        self._failures.append(Failure(kind=kind, message=message[:1000], log=last_lines(tuple(log))))
+
+    def _set(self, progress: Progress) -> None:
+        with self._lock:
+            self._progress, self._told_at = progress, time.monotonic()
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._start
+
+
+def _kind_of_end(code: int, said: Sequence[str]) -> FailureKind:
+    if "more memory" in end_of_worker(code, tuple(said)):
+        return "out of memory"
+    if code == -getattr(signal, "SIGKILL", 9):
+        return "killed"
+    return "crash"
+
+
+def _sentence(code: int, said: Sequence[str]) -> str:
+    found = end_of_worker(code, tuple(said))
+    if code == -getattr(signal, "SIGKILL", 9):
+        return f"{found}; where memory is short, the system does that: choose a smaller file or a shorter context"
+    return f"{found}; the last lines of its log say more"
