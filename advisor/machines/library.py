@@ -65,7 +65,9 @@ class Library:
         wanted = text.strip()
         if wanted.lower() in self.files:
             return self.get(wanted.lower())
-        meant = self._by_words.get(plain(wanted)) or self.with_words(wanted)
+        found = self._by_words.get(plain(wanted)) or self.with_words(wanted)
+        # The name of a card means the card, not the rigs that have it.
+        meant = [id_ for id_ in found if self.files[id_].parent.name != "rigs"] or found
         if len(meant) == 1:
             return self.get(meant[0])
         if meant:

@@ -65,8 +65,13 @@ def test_a_wrong_part_is_said(tmp_path: Path, parts: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(("text", "id_"), [("2x 3090", "2x-rtx-3090"), ("rtx 2080 ti 22gb", "rtx-2080-ti-22gb-mod")])
+def test_a_card_by_its_name_is_the_card(text: str, id_: str) -> None:
+    assert library().find(text).id == id_
+
+
 def test_own_file_may_mix_cards(tmp_path: Path) -> None:
     path = tmp_path / "box.toml"
     parts = '[[parts]]\nprofile = "rtx-3090"\n[[parts]]\nprofile = "tesla-p40"\ncount = 2\n'
     path.write_text(f'id = "box"\nname = "Box"\nkind = "discrete"\n{parts}')
-    assert [gpu.name for gpu in read_profile(path).gpus] == ["NVIDIA GeForce RTX 3090", "Tesla P40", "Tesla P40"]
+    assert [gpu.name for gpu in read_profile(path).gpus] == ["NVIDIA GeForce RTX 3090", "NVIDIA Tesla P40", "NVIDIA Tesla P40"]
