@@ -103,6 +103,23 @@ class FitQuestion(MachineAsked):
     min_tps: Positive | None = None
 
 
+class CompareQuestion(Asked):
+    """What do these machines run, side by side?"""
+
+    machines: Text = "m4-pro-20@48,rtx-4090,strix-halo-395,2x-rtx-3090"
+    """Ids of profiles, by comma; of a machine sold in several sizes with its memory in GiB, "m4-max-40@128"."""
+    context: Annotated[Whole, Field(ge=1, le=2**28)] = 8192
+
+
+class WhichQuestion(Asked):
+    """Which machine runs this model?"""
+
+    model: Text = "llama-3.3-70b"
+    quant: Text | None = None
+    context: Annotated[Whole, Field(ge=1, le=2**28)] = 8192
+    min_tps: Positive | None = None
+
+
 class Question(MachineAsked):
     """What does this model need? None means "by the runtime's preset" or, for the machine, "on a machine without a limit"."""
 
@@ -127,6 +144,17 @@ class Question(MachineAsked):
     draft: Text | None = None
     build: Text | None = None
     grade: Annotated[Literal["formula", "engine"], BeforeValidator(_lower)] = "formula"
+
+
+class VerifyQuestion(Question):
+    """Is it true, on this machine? What is run, and how long it may take."""
+
+    backend: Text = "llama-cpp"
+    """llama-cpp, mlx, or the address of a running server."""
+    threads: Annotated[Whole, Field(ge=1, le=1024)] | None = None
+    seconds: Annotated[Positive, Field(ge=5, le=3600)] = 90.0
+    slice: bool = False
+    """Run a few layers of random weights instead of the model, which then need not be here."""
 
 
 def _as_text(value: object) -> str:
