@@ -9,7 +9,6 @@ ggml/src/ggml-alloc.c.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from advisor.memory.backends import HOST_ALIGNMENT, RULES
 from advisor.memory.compute_allocator import Segment, Sizes, lifetimes, peak
 from advisor.memory.compute_beside import settle
 from advisor.memory.compute_blocks import Block, GraphShape
+from advisor.memory.compute_chunks import chunked_bytes
 from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
 from advisor.memory.compute_model import Ends, build
@@ -77,9 +77,19 @@ def compute_buffers(
         facts = replace(facts, shape=replace(facts.shape, flash=False, given_up=True))
     sizes = Sizes({CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     plan = _requests(facts.shape, facts.blocks, facts.ends, pipelined=facts.pipelined)
-    alignments = (RULES[backend or ""].alignment,) * placement.gpus + (HOST_ALIGNMENT,)
-    buffers = tuple(ComputeBuffer(*peak(*one)) for one in zip(plan, repeat(sizes), alignments, strict=False))
+    gpus = RULES[backend or ""]
+    buffers = (
+        *(_buffer(segments, sizes, gpus.alignment, gpus.max_buffer) for segments in plan[:-1]),
+        _buffer(plan[-1], sizes, HOST_ALIGNMENT, None),
+    )
     return _reordered(facts, buffers) if backend == "vulkan" else buffers
+
+
+def _buffer(segments: tuple[Segment, ...], sizes: Sizes, alignment: int, largest: int | None) -> ComputeBuffer:
+    n_bytes, stage = peak(segments, sizes, alignment)
+    if largest is not None and n_bytes > largest:
+        n_bytes = chunked_bytes(segments, sizes, alignment, largest)
+    return ComputeBuffer(n_bytes, stage)
 
 
 def compute_bytes(

@@ -221,14 +221,14 @@ def _replay(
     highest, decided, mask = 0, "", alignment - 1
     for slot, back, wanted, stage in segment:
         if wanted is None:
-            _give_back(free, *held[number - back].pop(slot))
+            give_back(free, *held[number - back].pop(slot))
             continue
         size = (sizes.of(wanted, number) + mask) & ~mask
         if stage == CUT:
             offset, taken = own[slot]
             if size < taken:
                 own[slot] = (offset, size)
-                _give_back(free, offset + size, taken - size)
+                give_back(free, offset + size, taken - size)
             continue
         best, best_size = len(free) - 1, _ENDLESS
         for index in range(len(free) - 1):
@@ -247,7 +247,7 @@ def _replay(
     return own, highest, decided
 
 
-def _give_back(free: list[list[int]], offset: int, size: int) -> None:
+def give_back(free: list[list[int]], offset: int, size: int) -> None:
     """ggml_dyn_tallocr_free_bytes: one merge on each side at most, and empty blocks stay in the list, as in the engine."""
     for index, block in enumerate(free):
         if block[0] + block[1] == offset:

@@ -135,7 +135,10 @@ def facts_of(
         per_layer_width=hp.per_layer_embedding_length,
         per_layer_on_host=rules.per_layer_on_host,
     )
-    sized = representative(_blocks(model, placement, padded=RULES[backend or ""].row_padding > 0), rough=rough)
+    gpus = RULES[backend or ""]
+    blocks = _blocks(model, placement, padded=gpus.row_padding > 0)
+    # A buffer in pieces may fall apart in another way with every block.
+    sized = blocks if gpus.max_buffer is not None and not rough else representative(blocks, rough=rough)
     # Only what is copied between devices needs its size: nothing is where all of it lies on one.
     alone = placement.gpus == 0
     return Facts(
