@@ -49,7 +49,11 @@ class HubOfflineError(HubError):
 
 
 class HubUnreachableError(HubError):
-    """No connection, a cut one, or no answer within the time limit."""
+    """No connection, a cut one, or no answer within the time limit. `down`: nothing at all came back."""
+
+    def __init__(self, message: str, *, down: bool = False) -> None:
+        super().__init__(message)
+        self.down = down
 
 
 class HubAccessError(HubError):

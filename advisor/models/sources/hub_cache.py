@@ -1,4 +1,4 @@
-"""What was read from the hub, kept on this machine's disk: `HubCache`. Losing it, or all of it being damaged, costs only time."""
+"""What was read from the hub, kept on this machine's disk: `HubCache`. To lose it costs only time."""
 
 import contextlib
 import hashlib
@@ -33,15 +33,11 @@ class HubCache:
         """What was put under `key`, else None."""
         path = self._path(key)
         try:
-            if path.stat().st_size > _MOST_ENTRY:
-                raise ValueError
-            stored = path.read_bytes()
-            data = stored[_DIGEST_BYTES:]
-            if stored[:_DIGEST_BYTES] != _digest(key, data):
-                raise ValueError
+            stored = path.read_bytes() if path.stat().st_size <= _MOST_ENTRY else b""
         except OSError:
             return None
-        except ValueError:
+        data = stored[_DIGEST_BYTES:]
+        if stored[:_DIGEST_BYTES] != _digest(key, data):
             with contextlib.suppress(OSError):
                 path.unlink()
             return None

@@ -16,34 +16,35 @@ def refusal(response: httpx2.Response, what: str, endpoint: httpx2.URL, *, with_
     """The error that an answer stands for; None for a good one. `with_token`: the person's token was sent."""
     status, code = response.status_code, response.headers.get("X-Error-Code", "")
     if status in (200, 206, 304):
-        return _page(response, what)
-    if code == "DisabledRepo":
-        return HubAccessError(f"the hub has closed the repository of {what}; choose another")
-    if status in (401, 403):
-        return _no_access(status, code, what, endpoint, with_token=with_token)
-    if status in (404, 410):
-        return HubNotFoundError(_NOT_THERE.get(code, "the hub has no {what}; check the name").format(what=what))
-    if status == 416:
-        return HubAnswerError(f"the hub says that {what} is shorter than it said before; ask again")
+        return _wrong_kind(response, what)
     if status == 429:
         return _busy(response)
+    if status in (404, 410) and code != "DisabledRepo":
+        return HubNotFoundError(_NOT_THERE.get(code, "the hub has no {what}; check the name").format(what=what))
+    if status in (401, 403) or code == "DisabledRepo":
+        return _no_access(status, code, what, endpoint, with_token=with_token)
     if status >= 500:
         return HubAnswerError(f"the hub at {endpoint.host} has a fault of its own (HTTP {status}); try again later")
-    return HubAnswerError(f"the hub answered with HTTP {status} when asked for {what}; check HF_ENDPOINT")
+    said = (
+        "says that {what} is shorter than it said before" if status == 416 else "answered HTTP {status} when asked for {what}"
+    )
+    return HubAnswerError(f"the hub {said.format(status=status, what=what)}; ask again, or check HF_ENDPOINT")
 
 
-def _page(response: httpx2.Response, what: str) -> HubError | None:
+def _wrong_kind(response: httpx2.Response, what: str) -> HubError | None:
     if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         return HubAnswerError(f"the hub sent {what} packed although it was asked not to; check HF_ENDPOINT")
     if "text/html" in response.headers.get("Content-Type", "").lower():
         return HubAnswerError(
-            f"a web page came in the place of {what}; a login page of the network may stand before the hub: open it in a browser"
+            f"a web page came in the place of {what}; perhaps the network has a login page: open any address in a browser"
         )
     return None
 
 
 def _no_access(status: int, code: str, what: str, endpoint: httpx2.URL, *, with_token: bool) -> HubError:
     home = str(endpoint).rstrip("/")
+    if code == "DisabledRepo":
+        return HubAccessError(f"the hub has closed the repository of {what}; choose another")
     if code == "GatedRepo":
         login = "" if with_token else ", then log in with `hf auth login` or set HF_TOKEN"
         return HubAccessError(f"{what} is gated: accept its terms on its page at {home}{login}", gated=True)

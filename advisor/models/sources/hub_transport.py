@@ -11,12 +11,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar
 
 import httpx2
-from huggingface_hub import set_client_factory
+from huggingface_hub import constants, set_client_factory
 
 from advisor.errors import HubAnswerError, HubUnreachableError
 from advisor.models.sources.hub_refusals import refusal
@@ -26,6 +27,7 @@ QUIET_S = 10.0
 """How long the hub may say nothing."""
 _NARROW_BUFFER = 128 * 2**10
 """Bytes that may be on their way when a header has been read and the connection is closed (Linux doubles it)."""
+_GRACE_S = 0.5
 _MOST_REDIRECTS = 5
 
 
@@ -48,10 +50,12 @@ class Bounds:
         """Seconds left. Raises HubUnreachableError where there are none."""
         left = self.until - time.monotonic()
         if left <= 0 or self.cancelled.is_set():
-            raise HubUnreachableError(
-                f"the hub at {self.endpoint.host} was too slow with {self.what}; try again, or later"
-            )
+            raise self.too_slow()
         return left
+
+    def too_slow(self) -> HubUnreachableError:
+        """The error of a question whose time is up."""
+        return HubUnreachableError(f"the hub at {self.endpoint.host} was too slow with {self.what}; try again, or later")
 
 
 _BOUNDS: contextvars.ContextVar[Bounds] = contextvars.ContextVar("hub_bounds")
@@ -63,36 +67,28 @@ def bounded(bounds: Bounds, call: Callable[[], V]) -> V:
     Raises what `call` raises, and HubUnreachableError at the end of the time.
     """
     _install()
-    outcome: list[Callable[[], V]] = []
+    answer: Future[V] = Future()
 
     def work() -> None:
         _BOUNDS.set(bounds)
         try:
-            value = call()
+            answer.set_result(call())
         except BaseException as error:  # noqa: BLE001 (raised again where the answer is waited for)
-            outcome.append(_raiser(error))
-        else:
-            outcome.append(lambda: value)
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="hub", daemon=True)
-    thread.start()
-    thread.join(bounds.left() + 0.5)
-    if not outcome:
-        bounds.until = 0.0
-        bounds.left()
-    return outcome[0]()
-
-
-def _raiser(error: BaseException) -> Callable[[], V]:
-    def again() -> V:
-        raise error
-
-    return again
+    # A daemon: Python does not wait for it at its end, as it would for a pool's.
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), name="hub", daemon=True).start()
+    try:
+        return answer.result(timeout=bounds.left() + _GRACE_S)
+    except TimeoutError:
+        bounds.cancelled.set()
+        raise bounds.too_slow() from None
 
 
 @cache
 def _install() -> None:
-    """Give huggingface_hub this transport. Once: it is the client's for the whole process."""
+    """Give huggingface_hub this transport, for the whole process, and keep it from telling the hub about this machine."""
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     set_client_factory(_client)
 
 
@@ -106,7 +102,9 @@ class _Transport(httpx2.BaseTransport):
     """Sends requests within the bounds of the question that they belong to."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        bounds = _BOUNDS.get()
+        bounds = _BOUNDS.get(None)
+        if bounds is None:  # another library's own use of huggingface_hub in this process
+            return _wire(_proxy_for(request.url), narrow=False).handle_request(request)
         own = _origin(bounds.endpoint)
         origin = _origin(request.url)
         if origin != own:
@@ -116,7 +114,7 @@ class _Transport(httpx2.BaseTransport):
         quiet = min(QUIET_S, bounds.left())
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), quiet)
         with _said(bounds):
-            response = _wire(_proxy_for(request.url), bounds.narrow).handle_request(request)
+            response = _wire(_proxy_for(request.url), narrow=bounds.narrow).handle_request(request)
         response.stream = _Stream(response.stream, bounds)
         if response.is_redirect:
             self._note(bounds, request.url.join(response.headers.get("Location", "")))
@@ -130,7 +128,9 @@ class _Transport(httpx2.BaseTransport):
     @staticmethod
     def _note(bounds: Bounds, target: httpx2.URL) -> None:
         if target.scheme not in ("http", "https") or (bounds.endpoint.scheme == "https" and target.scheme != "https"):
-            raise HubAnswerError(f"the hub led to an address without encryption for {bounds.what}, which Headroom does not follow")
+            raise HubAnswerError(
+                f"the hub led to an address without encryption for {bounds.what}, which Headroom does not follow"
+            )
         bounds.led_to.add(_origin(target))
 
 
@@ -163,17 +163,17 @@ def _said(bounds: Bounds) -> Iterator[None]:
     try:
         yield
     except httpx2.ProxyError as error:
-        raise HubUnreachableError(f"the proxy before the hub refused ({_reason(error)}); check HTTPS_PROXY") from None
-    except httpx2.ConnectTimeout:
-        raise HubUnreachableError(f"the hub at {host} cannot be reached: no answer; {_CHECK}") from None
-    except httpx2.ConnectError as error:
-        raise HubUnreachableError(f"the hub at {host} cannot be reached ({_reason(error)}); {_CHECK}") from None
-    except httpx2.TimeoutException:
-        raise HubUnreachableError(f"the hub at {host} was too slow with {bounds.what}; try again, or later") from None
-    except httpx2.TransportError as error:
         raise HubUnreachableError(
-            f"the answer of the hub with {bounds.what} broke off ({_reason(error)}); try again"
+            f"the proxy before the hub refused ({_reason(error)}); check HTTPS_PROXY", down=True
         ) from None
+    except httpx2.ConnectTimeout:
+        raise HubUnreachableError(f"the hub at {host} cannot be reached: no answer; {_CHECK}", down=True) from None
+    except httpx2.ConnectError as error:
+        raise HubUnreachableError(f"the hub at {host} cannot be reached ({_reason(error)}); {_CHECK}", down=True) from None
+    except httpx2.TimeoutException:
+        raise bounds.too_slow() from None
+    except httpx2.TransportError as error:
+        raise HubUnreachableError(f"the answer of the hub with {bounds.what} broke off ({_reason(error)}); try again") from None
 
 
 _CHECK = "check the network, or name a file that is on this machine"
@@ -194,10 +194,12 @@ def _proxy_for(url: httpx2.URL) -> str | None:
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    return None if proxy is None or "://" not in proxy and not proxy else proxy if "://" in proxy else f"http://{proxy}"
+    if not proxy:
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 @cache
-def _wire(proxy: str | None, narrow: bool) -> httpx2.HTTPTransport:  # noqa: FBT001 (a cache's key)
+def _wire(proxy: str | None, *, narrow: bool) -> httpx2.HTTPTransport:
     options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, _NARROW_BUFFER)] if narrow else None
     return httpx2.HTTPTransport(proxy=proxy, socket_options=options)
