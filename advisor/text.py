@@ -18,6 +18,7 @@ from advisor.words import component_sizes, machine_line, speed_line, tokens_per_
 
 if TYPE_CHECKING:
     from advisor.quantize_plan import QuantizePlan
+    from advisor.verify.measurement import Measurement
 
 WIDE = 110
 _MOST_OPTIONS = 40
@@ -165,3 +166,27 @@ def _drawn(table: Table, width: int) -> str:
     console = Console(file=buffer, width=width, highlight=False, markup=False, emoji=False, color_system=None)
     console.print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines())
+
+
+def measurement_text(result: "Measurement", width: int = WIDE) -> str:
+    """The run in a sentence, predicted beside measured, then what went wrong and how it was measured."""
+    from advisor.verify.compare import compare, headline
+
+    lines = _wrapped(headline(result), width)
+    rows = compare(result)
+    if rows:
+        table = _table("")
+        for column in ("measured", "predicted", "error"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in rows:
+            predicted = "unknown" if row.predicted is None else row.shown(row.predicted)
+            table.add_row(row.name, row.shown(row.measured), predicted, "" if row.error is None else f"{row.error:+.1%}")
+        lines += ["", _drawn(table, width), "", *_listed(tuple(row.said() for row in rows), width)]
+    for failure in result.failures:
+        lines += ["", *_wrapped(failure.message, width), *(f"  | {line[: width - 4]}" for line in failure.log[-12:])]
+    run = result.run
+    how = [f"{run.engine or run.backend}, {run.threads} threads" if run.threads else run.engine or run.backend]
+    if run.prompt_tokens and run.generated_tokens:
+        how.append(f"prompts of {run.prompt_tokens} tokens, answers of {run.generated_tokens}, repeated {run.repeats} times")
+    how.append(f"{run.seconds:.0f} s in all")
+    return "\n".join([*lines, "", *_wrapped("; ".join(how), width), *_listed(run.notes, width)])

@@ -17,6 +17,7 @@ from advisor.cli.fit import fit
 from advisor.cli.output import print_text
 from advisor.cli.quantize_plan import quantize_plan
 from advisor.cli.serve import serve
+from advisor.cli.verify import verify
 from advisor.collector import collect_less_often
 from advisor.errors import HeadroomError
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (detect, estimate, quantize_plan, fit, serve):
+for command in (detect, estimate, quantize_plan, fit, serve, verify):
     app.command()(command)
 
 

@@ -67,8 +67,8 @@ def check_build(settings: RunSettings) -> None:
         )
 
 
-def question_for(arrangement: Arrangement) -> PlanQuestion:
-    """What to ask the engine. Raises QuestionError where it takes no more GPUs."""
+def question_for(arrangement: Arrangement, *, file: str | None = None) -> PlanQuestion:
+    """What to ask the engine, of `file` or else of one without weights. Raises QuestionError where it takes no more GPUs."""
     settings, placement, layout = arrangement.layout.settings, arrangement.placement, arrangement.layout
     if placement.gpus > MAX_GPUS:
         raise QuestionError(
@@ -77,7 +77,7 @@ def question_for(arrangement: Arrangement) -> PlanQuestion:
         )
     layers = (*placement.blocks, placement.output)
     return PlanQuestion(
-        file=str(PLANNING_FILES.of_model(layout.model)),
+        file=file or str(PLANNING_FILES.of_model(layout.model)),
         backend=layout.backend or "",
         gpus=placement.gpus,
         gpu_layers=placement.gpu_layers,

@@ -1,4 +1,4 @@
-"""What runs on this machine say about forecasts for it: kept in the user's data folder, used wherever this machine is asked about.
+"""What runs on this machine say about forecasts for it: kept in the user's data folder, used wherever it is asked about.
 
 A run counts for the same machine, the same kind of program and the same place of the layers: what a GPU reaches says nothing
 about the processor. The last run of each model counts; factors of several models are averaged, and their spread widens.

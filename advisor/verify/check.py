@@ -19,7 +19,11 @@ class Check:
     """go: there is room. ask: it is tight, a person must agree. refuse: it does not fit, and runs only where it is forced."""
     sentences: tuple[str, ...]
     needs_bytes: int
+    """In all."""
+    host_bytes: int
+    """Of system memory."""
     free_bytes: int | None
+    """Of system memory, when it was looked at."""
 
 
 def check(
@@ -41,7 +45,7 @@ def check(
         answer = "refuse"
     elif verdict.verdict == "tight":
         answer = "ask"
-    if available_bytes is not None and host > available_bytes:
+    if available_bytes is not None and host > available_bytes and answer != "refuse":
         answer = "refuse"
         said.insert(
             0,
@@ -54,4 +58,4 @@ def check(
             said.insert(0, f"The file needs {format_size(needed)} of disk, and {format_size(disk_free_bytes)} are free.")
         else:
             said.append(f"{format_size(download_bytes)} will be downloaded first.")
-    return Check(answer, tuple(said), plan.total_bytes, available_bytes)
+    return Check(answer, tuple(said), plan.total_bytes, host, available_bytes)

@@ -4,12 +4,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advisor.units import MIB, UnitSystem, format_size
-from advisor.verify.measurement import Figures, Forecast, Measurement, Outcome, Plan, Range, Spread
+from advisor.verify.job import Progress
+from advisor.verify.measurement import Figures, Forecast, Measurement, Outcome, Plan, Range, Spread, Stage
 
 NEAR = 0.05
 """A total that is no further from the plan than this confirms it."""
 _SMALL = 16 * MIB
 """Differences below this are of allocators and of the program's own, not of the plan."""
+STAGE_WORDS: dict[Stage, str] = {
+    "queued": "Waiting for its turn",
+    "checking": "Checking free memory",
+    "downloading": "Downloading the file",
+    "loading": "Loading the model",
+    "warming": "Warming up",
+    "prompt": "Processing prompts",
+    "generation": "Generating",
+    "first token": "Waiting for first tokens",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,8 @@ class Row:
             return ""
         if abs(self.error) < 0.005:
             return ", the same"
+        if self.error > 1:
+            return f", {self.error + 1:.3g} times as much"
         return f", {abs(self.error):.0%} too {'much' if self.error > 0 else 'little'}"
 
 
@@ -102,17 +118,18 @@ def total_bytes(figures: Figures) -> int | None:
     return sum(known) if known else None
 
 
-def speed_rows(forecast: Forecast | None, figures: Figures) -> tuple[Row, ...]:
+def speed_rows(found: Forecast | None, figures: Figures) -> tuple[Row, ...]:
     """Generation, prompt processing and the time to the first token."""
     rows = []
+    forecast = found or Forecast()
     for name, spread, range_ in (
-        ("Generation", figures.generate_tps, forecast and forecast.generate_tps),
-        ("Prompt processing", figures.prompt_tps, forecast and forecast.prompt_tps),
+        ("Generation", figures.generate_tps, forecast.generate_tps),
+        ("Prompt processing", figures.prompt_tps, forecast.prompt_tps),
     ):
         if spread is not None:
             rows.append(_speed_row(name, spread, range_))
     if figures.time_to_first_token_s is not None:
-        expected = forecast and forecast.time_to_first_token_s
+        expected = forecast.time_to_first_token_s
         rows.append(
             Row(
                 "First token after",
@@ -148,7 +165,7 @@ def headline(measurement: Measurement) -> str:
     total = next((row for row in memory_rows(measurement.plan, figures) if row.name == "Memory in all"), None)
     said = []
     if total is not None:
-        planned = "" if total.predicted is None else f", we said {format_size(round(total.predicted))}"
+        planned = "" if total.predicted is None else f" (we said {format_size(round(total.predicted))})"
         said.append(f"used {format_size(round(total.measured))}{planned}")
     if figures.generate_tps is not None:
         said.append(f"wrote {_rate(figures.generate_tps.median)} tokens a second")
@@ -163,3 +180,15 @@ def _speed_row(name: str, spread: Spread, range_: Range | None) -> Row:
     expected = range_.expected if range_ else None
     low_high = (range_.low, range_.high) if range_ else None
     return Row(name, "rate", expected, spread.median, low_high, (spread.low, spread.high))
+
+
+def stage_words(progress: Progress) -> str:
+    """Where a run is, in a few words."""
+    if progress.stage == "queued" and progress.ahead:
+        return f"Waiting for {progress.ahead[0]}" + (f" and {len(progress.ahead) - 1} more" if progress.ahead[1:] else "")
+    return STAGE_WORDS[progress.stage]
+
+
+def left_words(left_s: float | None) -> str:
+    """The time left, in a few words."""
+    return "" if left_s is None else f"about {max(1, round(left_s))} s left"

@@ -4,6 +4,7 @@ A thread of this process waits for the turn, starts the worker, samples the mach
 is a process of its own session, which ends with this process too.
 """
 
+import contextlib
 import queue
 import signal
 import threading
@@ -28,7 +29,6 @@ SILENT_S = 300.0
 _ENDED: tuple[Stage, ...] = ("done", "failed", "cancelled")
 _CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGILL, -getattr(signal, "SIGBUS", 7), -signal.SIGABRT, 0xC0000005, 0xC000001D})
 """Exit codes after which a run is tried again without the CPU's own layout of weights; the last two are Windows'."""
-RETRIED = "Its first run crashed; it ran again without weights in the CPU's own layout (AMX, CPU_REPACK)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,10 @@ class Job:
         command: Sequence[str] = COMMAND,
         folder: Path | None = None,
         silent_s: float = SILENT_S,
+        on_end: Callable[["Ended"], None] | None = None,
     ) -> None:
         self.name = name
+        self._on_end = on_end
         self._prepare, self._machine, self._limits = prepare, machine or ThisMachine(), limits
         self._command, self._folder, self._silent_s = command, folder, silent_s
         self._lock = threading.Lock()
@@ -172,11 +174,12 @@ class Job:
             self._fail("refused", str(error))
         except OSError as error:
             self._fail("crash", f"the run could not be started: {error.strerror or error}")
-        self._end(stage)
+        finally:
+            self._end(stage)
 
     def _end(self, stage: Stage) -> None:
         sampler = self._sampler
-        self._ended = Ended(
+        ended = Ended(
             stage,
             self._result,
             tuple(sampler.samples),
@@ -187,6 +190,11 @@ class Job:
             self._started_at,
             time.monotonic() - self._start,
         )
+        if self._on_end is not None:
+            # What is kept of a run is worth less than its result.
+            with contextlib.suppress(OSError, ValueError):
+                self._on_end(ended)
+        self._ended = ended
         self._set(Progress(stage))
 
     def _wait_in_queue(self, ahead: tuple[str, ...]) -> None:

@@ -214,6 +214,8 @@ class Run(_Strict):
     first_token_prompt_tokens: Count | None = None
     """Length of the realistic prompt."""
     repeats: Count = 0
+    busy: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of all processor time that other programs took meanwhile; None for a server, which may be elsewhere."""
     repacked: bool | None = None
     """Whether the engine could use weights in the CPU's own layout; False after a crash with them."""
     slice_layers: Annotated[tuple[Count, ...], Field(max_length=2)] = ()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import psutil
+
 from advisor.verify.measurement import Stage
 from advisor.verify.protocol import Result, Teller, Trial
 
@@ -53,6 +55,7 @@ class _Plan:
 def measure(subject: Subject, tell: Teller, result: Result, *, budget_s: float, prompt: int, generated: int) -> None:
     """Fill `result` with trials of `subject`, in about `budget_s` at most; long ones are cut to what fits in it."""
     end = time.monotonic() + budget_s
+    others = _Others()
     tell.stage("warming", left_s=budget_s)
     plan = _warm_up(subject, budget_s, prompt, generated)
     left = end - time.monotonic()
@@ -64,6 +67,26 @@ def measure(subject: Subject, tell: Teller, result: Result, *, budget_s: float, 
     _repeat(lambda: subject.prompt(plan.prompt), result.prompt, _Stage("prompt", later, plan, end), tell)
     _repeat(lambda: subject.generate(plan.generated), result.generate, _Stage("generation", later[1:], plan, end), tell)
     _repeat(subject.first_token, result.first_token, _Stage("first token", (), plan, end), tell)
+    result.busy = others.share()
+
+
+class _Others:
+    """How much of the processor other programs take from now on."""
+
+    def __init__(self) -> None:
+        self._start = self._used()
+
+    def share(self) -> float:
+        """Their part of all processor time since the start, 0 to 1."""
+        busy, total, own = (now - then for now, then in zip(self._used(), self._start, strict=True))
+        return min(1.0, max(0.0, (busy - own) / total)) if total > 0 else 0.0
+
+    def _used(self) -> tuple[float, float, float]:
+        """Seconds that all processors were busy, that they could have been, and that they were for this process."""
+        times = psutil.cpu_times()
+        # On Linux guest times are part of user's.
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        return total - times.idle - getattr(times, "iowait", 0.0), total, time.process_time()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ class Result:
     memory: dict[str, Any] | None = None
     """Fields of `measurement.MeasuredMemory` that the backend knows."""
     notes: list[str] = field(default_factory=list)
+    busy: float | None = None
+    """Share of all processor time that other programs took while it was measured."""
     model: dict[str, Any] | None = None
     """Of a server: fields of `measurement.MeasuredModel` as it says them."""
 

@@ -8,7 +8,7 @@ from advisor.verify.sampler import Reading
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may do to the machine. Our own rules, on the careful side: a run can be repeated, a frozen laptop not saved."""
+    """What a run may do to the machine. Our own rules, on the careful side: a frozen laptop is worse than no run."""
 
     least_available_bytes: int
     most_pressure: float = 25.0
