@@ -19,7 +19,7 @@ from advisor.models.resolve import read_file
 from advisor.reports.report import MOST_LETTERS, HardwareReport, ReportedCpu, ReportedGpu, ReportedMemory
 from advisor.reports.scrub import own_names, shareable, without_names
 from advisor.reports.stored import checked
-from advisor.verify.measurement import Measurement
+from advisor.verify.measurement import Forecast, Measurement
 
 MOST_SAMPLES = 120
 """Samples of a run that are shared: enough for its figure."""
@@ -38,8 +38,7 @@ def report_of_estimate(answer: Estimate, *, note: str = "", now: datetime | None
         "model": _model_part(answer.model),
         "settings": said["settings"],
         "plan": {name: said[name] for name in ("grade", "devices", "pools", "verdict", "reasons")},
-        "forecast": speed
-        and {name: speed.get(name) for name in ("generate_tps", "prompt_tps", "time_to_first_token_s", "grade")},
+        "forecast": speed and {name: speed[name] for name in Forecast.model_fields},
         "versions": {"headroom": __version__},
     }
     grades = machine_grades(answer.machine) if answer.machine else {}
