@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENV := .venv/bin
 
-.PHONY: run install test conformance lint format bench fuzz lock clean
+.PHONY: run install test conformance lint format bench quality fuzz lock clean
 
 run:
 	$(PYTHON) -m advisor run
@@ -34,6 +34,11 @@ format: install
 bench: install
 	$(ENV)/python -m tests.prepare test
 	@for file in benchmarks/*.py; do echo "== $$file"; $(ENV)/python $$file || exit 1; done
+
+# The fitted data files of advisor/advice/data, from the published measurements of benchmarks/data.
+quality: install
+	$(ENV)/python benchmarks/quantization_loss.py --write
+	$(ENV)/python benchmarks/model_quality.py --write
 
 # A minute of coverage-guided fuzzing a target.
 fuzz: install

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.advice.options import Option, best_in_part, best_whole, ranked, with_speed
+from advisor.advice.quality import QualityKey
 from advisor.estimate import SCHEMA, device_json, model_json, pool_json, speed_json
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, resolve_machine
@@ -67,23 +68,14 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     if in_part:
         options = [best_in_part(option, machine, settings_for) for option in options]
     options = [with_speed(option, machine) for option in options]
-    said = (*assumptions, *_about_purpose(question))
     if question.min_tps is not None:
         options = [option for option in options if _fast_enough(option, question.min_tps)]
-    return Fit(machine, ranked(options), said, complete=in_part or not machine.gpus, question=question)
+    return Fit(machine, ranked(options, question.purpose), assumptions, complete=in_part or not machine.gpus, question=question)
 
 
 def _fast_enough(option: Option, least: float) -> bool:
     """True where the forecast reaches the least speed; a speed that nobody knows does not count as reached."""
     return option.speed is not None and option.speed.generate_tps is not None and option.speed.generate_tps.expected >= least
-
-
-def _about_purpose(question: FitQuestion) -> tuple[str, ...]:
-    if question.purpose == "chat":
-        return ()
-    return (
-        f'The purpose "{question.purpose}" does not change the order yet: models are not scored by purpose in this version.',
-    )
 
 
 def _option_json(option: Option) -> dict[str, Any]:
@@ -98,5 +90,13 @@ def _option_json(option: Option) -> dict[str, Any]:
         "verdict": option.verdict.verdict,
         "reasons": list(option.verdict.reasons),
         "speed": speed_json(option.speed),
-        "quality": {"score": None, "basis": option.basis},
+        "quality": quality_json(option.quality),
     }
+
+
+def quality_json(quality: QualityKey | None) -> dict[str, Any]:
+    """The `quality` part of an option: numbers only where benchmarks of the model are known; the basis says what decides."""
+    if quality is None or quality.score is None:
+        return {"score": None, "low": None, "high": None, "basis": quality and quality.basis}
+    numbers = {"score": quality.score, "low": quality.low, "high": quality.high}
+    return {**{name: round(value, 1) for name, value in numbers.items()}, "basis": quality.basis}

@@ -1,16 +1,13 @@
 """What a machine can run: for each model the best file, with its plan and verdict. Pure.
 
-The order. Verdict first; then files of at least four bits a weight before stronger compression; then size and age together:
-one year of release date counts as much as `DOUBLINGS_A_YEAR` doublings of the number of weights. Measured scores of models
-are not used here yet, and the order says so in `basis`.
+The order: verdict first, then the quality that is expected of the file for the purpose (`advisor.advice.quality.in_order`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from math import log2
 from typing import Protocol
 
+from advisor.advice.quality import Purpose, QualityKey, Rated, in_order, quality_key
 from advisor.advice.verdict import Verdict, judge
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import MemoryPlan
@@ -19,14 +16,6 @@ from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS
 from advisor.speed.forecast import SpeedForecast, forecast
-
-DOUBLINGS_A_YEAR = 1.0
-"""Weights that a model a year older needs for the same quality, in doublings: our rule for the order, shown as no score.
-
-Far below the four a year of "Densing Law of LLMs" (Xiao et al., arXiv:2412.04315: density doubles about every three months),
-which holds for the best models only."""
-
-BASIS = "size and release date; no measured score"
 
 LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ2_XXS", "IQ1_S")
 """Files that publishers offer for nearly every model, best first."""
@@ -37,26 +26,16 @@ USUAL = "Q4_K_M"
 
 SettingsFor = Callable[[ModelMetadata], RunSettings]
 
-_ORDER = {"fits": 0, "tight": 1, "partial": 2, "no": 3}
+_ORDER = ("fits", "tight", "partial", "no")
 
 
-class Candidate(Protocol):
+class Candidate(Rated, Protocol):
     """A model of the catalogue, as ranking sees it."""
 
-    @property
-    def id(self) -> str: ...
     @property
     def name(self) -> str: ...
     @property
     def family(self) -> str: ...
-    @property
-    def parameters(self) -> int: ...
-    @property
-    def active_parameters(self) -> int | None: ...
-    @property
-    def release_date(self) -> date | None: ...
-    @property
-    def native_quantization(self) -> str | None: ...
     def quantized(self, quantization: str) -> ModelMetadata: ...
 
 
@@ -70,7 +49,8 @@ class Option:
     plan: MemoryPlan
     verdict: Verdict
     rank: int = 0
-    basis: str = BASIS
+    quality: QualityKey | None = None
+    """For the purpose that the options were ranked for."""
     speed: SpeedForecast | None = None
     """Of generation only; None where nobody knows a bandwidth."""
 
@@ -144,21 +124,16 @@ def _option(model: Candidate, file: ModelMetadata, plan: MemoryPlan, machine: Ma
     return Option(model, file.quantization or "", file.file_bytes, plan, judge(plan, machine))
 
 
-def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
+def ranked(options: Iterable[Option], purpose: Purpose = "chat") -> tuple[Option, ...]:
     """The options in order, numbered from 1; ties fall by name, so that the same question gets the same answer."""
 
-    def key(option: Option) -> tuple[object, ...]:
-        return (
-            _ORDER[option.verdict.verdict],
-            option.strongly_compressed,
-            -(log2(option.model.parameters) + DOUBLINGS_A_YEAR * _years(option.model.release_date)),
-            option.model.name,
-            option.model.id,
-        )
+    def quality(option: Option) -> QualityKey:
+        return quality_key(option.model, option.quantization, purpose)
 
-    return tuple(replace(option, rank=rank) for rank, option in enumerate(sorted(options, key=key), start=1))
-
-
-def _years(released: date | None) -> float:
-    """Years since 2023 began, when the first open models that count here came out; 0 where the date is unknown."""
-    return 0.0 if released is None else (released - date(2023, 1, 1)).days / 365.25
+    by_name = sorted(options, key=lambda option: (option.model.name, option.model.id))
+    ordered = [
+        option
+        for verdict in _ORDER
+        for option in in_order([option for option in by_name if option.verdict.verdict == verdict], quality)
+    ]
+    return tuple(replace(option, rank=rank, quality=quality(option)) for rank, option in enumerate(ordered, start=1))

@@ -71,6 +71,11 @@ class CatalogueModel:
         return self.entry.release_date
 
     @property
+    def publisher(self) -> str | None:
+        """Who released it, as the hub names them ("Qwen"); None where it is on no hub."""
+        return self.entry.hf_repo.split("/")[0] if self.entry.hf_repo else None
+
+    @property
     def native_quantization(self) -> str | None:
         """The quantization it was released in, where that is not 16 bits (gpt-oss: MXFP4_MOE)."""
         return self.entry.native_quantization
