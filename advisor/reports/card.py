@@ -39,18 +39,18 @@ def card(report: HardwareReport) -> bytes:
 
 
 def _answer(draw: ImageDraw.ImageDraw, report: HardwareReport) -> None:
-    """The large number, and small beside it what was foretold."""
-    figures, foretold = report.measurement, report.forecast
-    expected = foretold.generate_tps if foretold else None
+    """The large number, and small beside it what was predicted."""
+    figures, predicted = report.measurement, report.forecast
+    expected = predicted.generate_tps if predicted else None
     verdicts = {"fits": "Fits", "tight": "Fits, but only just", "partial": "Runs in part", "no": "Does not fit"}
     if figures is not None and figures.generate_tps is not None:
         large, unit = number(figures.generate_tps.median), "tokens/s"
-        small = ["measured", f"foretold: {number(expected.expected)}" if expected else ""]
+        small = ["measured", f"predicted: {number(expected.expected)}" if expected else ""]
     elif report.failures:
         large, unit, small = "Failed", "", [report.failures[0].kind]
     elif expected is not None:
         large, unit = f"~{number(expected.expected)}", "tokens/s"
-        small = ["foretold, not measured", f"{number(expected.low)} to {number(expected.high)}"]
+        small = ["predicted, not measured", f"{number(expected.low)} to {number(expected.high)}"]
     else:
         large, unit, small = verdicts.get((report.plan and report.plan.verdict) or "", "Planned"), "", ["not measured"]
     size = 128 if unit else 84

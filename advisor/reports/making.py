@@ -30,7 +30,7 @@ _BY_ORIGIN = {"detected": "reported", "browser": "reported", "profile": "typical
 
 
 def report_of_estimate(answer: Estimate, *, note: str = "", now: datetime | None = None) -> HardwareReport:
-    """What was foretold, as a report without a run. Raises QuestionError where no machine was named."""
+    """What was predicted, as a report without a run. Raises QuestionError where no machine was named."""
     said = answer.to_json()
     speed = said["speed"]
     document = {
@@ -47,7 +47,7 @@ def report_of_estimate(answer: Estimate, *, note: str = "", now: datetime | None
 
 
 def report_of_measurement(run: Measurement, *, note: str = "", header_sha256: str | None = None) -> HardwareReport:
-    """A run with what was foretold of it, without what says whose machine it was."""
+    """A run with what was predicted of it, without what says whose machine it was."""
     said = run.to_json()
     figures = said["measurement"]
     if figures is not None:

@@ -68,7 +68,7 @@ def markdown(report: HardwareReport, *, link: str | None = None, system: UnitSys
     if report.note:
         lines += ["", f"> {_md(report.note)}"]
     if rows := compared(report, system):
-        lines += ["", "| | Foretold | Measured | Difference |", "|---|---:|---:|---:|"]
+        lines += ["", "| | Predicted | Measured | Difference |", "|---|---:|---:|---:|"]
         lines += [f"| {' | '.join(_md(cell) for cell in row)} |" for row in rows]
     for name, facts in sections(report, system):
         lines += ["", f"### {name}", ""]
@@ -80,12 +80,12 @@ def markdown(report: HardwareReport, *, link: str | None = None, system: UnitSys
 
 
 def badge_text(report: HardwareReport) -> str:
-    """What a badge says: the measured speed, else the foretold one, else the verdict."""
-    figures, foretold = report.measurement, report.forecast
+    """What a badge says: the measured speed, else the predicted one, else the verdict."""
+    figures, predicted = report.measurement, report.forecast
     if figures is not None and figures.generate_tps is not None:
         return f"{number(figures.generate_tps.median)} tokens/s measured"
-    if foretold is not None and foretold.generate_tps is not None:
-        return f"~{number(foretold.generate_tps.expected)} tokens/s foretold"
+    if predicted is not None and predicted.generate_tps is not None:
+        return f"~{number(predicted.generate_tps.expected)} tokens/s predicted"
     return (report.plan.verdict if report.plan else None) or "report"
 
 

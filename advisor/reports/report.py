@@ -1,4 +1,4 @@
-"""What is shared: `HardwareReport`, a machine, a model, the settings of a run, what was foretold and what was measured.
+"""What is shared: `HardwareReport`, a machine, a model, the settings of a run, what was predicted and what was measured.
 
 Every text is made shareable on the way in (`scrub.shareable`), every list and text is bounded, and unknown fields are
 refused: reports come from strangers. `grades` says how each number is known, by dotted path or for a whole branch, and a
@@ -163,7 +163,7 @@ class HardwareReport(Part):
     settings: ReportedSettings | None = None
     """None where a server ran the model with settings of its own."""
     plan: Plan | None = None
-    """The memory that was foretold, as `advisor estimate --json` has it."""
+    """The memory that was predicted, as `advisor estimate --json` has it."""
     forecast: Forecast | None = None
     measurement: Figures | None = None
     """None where nothing was run, or where the run failed before anything was measured."""

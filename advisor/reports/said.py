@@ -1,4 +1,4 @@
-"""A report in words: its headline, its facts with how each is known, and what was foretold beside what was measured."""
+"""A report in words: its headline, its facts with how each is known, and what was predicted beside what was measured."""
 
 from typing import NamedTuple
 
@@ -19,10 +19,10 @@ class Fact(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """One thing that was foretold and measured, with the difference in words."""
+    """One thing that was predicted and measured, with the difference in words."""
 
     what: str
-    foretold: str
+    predicted: str
     measured: str
     difference: str
 
@@ -36,17 +36,17 @@ def title(report: HardwareReport) -> str:
 
 
 def headline(report: HardwareReport) -> str:
-    """The answer in a sentence: the measured speed, else how it failed, else what was foretold."""
+    """The answer in a sentence: the measured speed, else how it failed, else what was predicted."""
     figures = report.measurement
     if figures is not None and figures.generate_tps is not None:
         speed = f"{number(figures.generate_tps.median)} tokens/s, measured"
         expected = report.forecast.generate_tps if report.forecast else None
-        return f"{speed}; foretold were {number(expected.expected)}" if expected else speed
+        return f"{speed}, {number(expected.expected)} predicted" if expected else speed
     if report.failures:
         return f"The run failed: {report.failures[0].message}"
     expected = report.forecast.generate_tps if report.forecast else None
     if expected is not None:
-        return f"About {number(expected.expected)} tokens/s are foretold, {number(expected.low)} to {number(expected.high)}"
+        return f"About {number(expected.expected)} tokens/s predicted, {number(expected.low)} to {number(expected.high)}"
     verdict = report.plan.verdict if report.plan else None
     words = {
         "fits": "It fits",
@@ -138,12 +138,12 @@ def settings_facts(report: HardwareReport) -> list[Fact]:
 
 
 def compared(report: HardwareReport, system: UnitSystem = "GiB") -> list[Compared]:
-    """What was foretold beside what was measured; rows of which neither is known are left out."""
-    foretold, figures = report.forecast or Forecast(), report.measurement or Figures()
+    """What was predicted beside what was measured; rows of which neither is known are left out."""
+    predicted, figures = report.forecast or Forecast(), report.measurement or Figures()
     rows = [
-        _rates("Generation", foretold.generate_tps, figures.generate_tps),
-        _rates("Prompt", foretold.prompt_tps, figures.prompt_tps),
-        _seconds("First token", foretold.time_to_first_token_s, figures.time_to_first_token_s),
+        _rates("Generation", predicted.generate_tps, figures.generate_tps),
+        _rates("Prompt", predicted.prompt_tps, figures.prompt_tps),
+        _seconds("First token", predicted.time_to_first_token_s, figures.time_to_first_token_s),
     ]
     sums = planned_sizes(report)
     for name in ("weights", "kv_cache", "compute", "output"):
@@ -162,35 +162,35 @@ def planned_sizes(report: HardwareReport) -> dict[str, int]:
     return {name: sum(getattr(device, f"{name}_bytes") for device in report.plan.devices) for name in COMPONENTS}
 
 
-def _rates(what: str, foretold: Range | None, measured: Spread | None) -> Compared | None:
-    if foretold is None and measured is None:
+def _rates(what: str, predicted: Range | None, measured: Spread | None) -> Compared | None:
+    if predicted is None and measured is None:
         return None
-    said = f"{number(foretold.expected)} ({number(foretold.low)} to {number(foretold.high)})" if foretold else UNKNOWN
+    said = f"{number(predicted.expected)} ({number(predicted.low)} to {number(predicted.high)})" if predicted else UNKNOWN
     got = f"{number(measured.median)} ({number(measured.low)} to {number(measured.high)})" if measured else UNKNOWN
-    difference = _per_cent(foretold.expected, measured.median) if foretold and measured else ""
+    difference = _per_cent(predicted.expected, measured.median) if predicted and measured else ""
     return Compared(f"{what}, tokens/s", said, got, difference)
 
 
-def _seconds(what: str, foretold: Range | None, measured: float | None) -> Compared | None:
-    if foretold is None and measured is None:
+def _seconds(what: str, predicted: Range | None, measured: float | None) -> Compared | None:
+    if predicted is None and measured is None:
         return None
-    said = f"{foretold.expected:.2f} s" if foretold else UNKNOWN
+    said = f"{predicted.expected:.2f} s" if predicted else UNKNOWN
     got = f"{measured:.2f} s" if measured is not None else UNKNOWN
-    return Compared(what, said, got, _per_cent(foretold.expected, measured) if foretold and measured is not None else "")
+    return Compared(what, said, got, _per_cent(predicted.expected, measured) if predicted and measured is not None else "")
 
 
-def _sizes(what: str, foretold: int | None, measured: int | None, system: UnitSystem) -> Compared | None:
-    if not foretold and measured is None:
+def _sizes(what: str, predicted: int | None, measured: int | None, system: UnitSystem) -> Compared | None:
+    if not predicted and measured is None:
         return None
-    difference = _per_cent(foretold, measured) if foretold and measured is not None else ""
-    return Compared(what, format_size(foretold, system), format_size(measured, system), difference)
+    difference = _per_cent(predicted, measured) if predicted and measured is not None else ""
+    return Compared(what, format_size(predicted, system), format_size(measured, system), difference)
 
 
-def _per_cent(foretold: float, measured: float) -> str:
-    """How far the measured is from the foretold: "+4.3 %"."""
-    if foretold <= 0:
+def _per_cent(predicted: float, measured: float) -> str:
+    """How far the measured is from the predicted: "+4.3 %"."""
+    if predicted <= 0:
         return ""
-    off = 100 * (measured / foretold - 1)
+    off = 100 * (measured / predicted - 1)
     return f"{off:+.1f} %".replace("-", "\N{MINUS SIGN}") if abs(off) < 1000 else "over tenfold"
 
 

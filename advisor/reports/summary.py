@@ -28,7 +28,7 @@ class Summary:
     """The median that was measured."""
     generate_low: float | None
     generate_expected: float | None
-    """Foretold for it, with the range that should hold it."""
+    """Predicted for it, with the range that should hold it."""
     generate_high: float | None
     prompt_tps: float | None
     prompt_expected: float | None
@@ -43,10 +43,10 @@ class Summary:
 
 def columns_of(report: HardwareReport) -> dict[str, Any]:
     """The columns beside the document, by name."""
-    figures, foretold = report.measurement, report.forecast
+    figures, predicted = report.measurement, report.forecast
     generated = figures.generate_tps if figures else None
     prompted = figures.prompt_tps if figures else None
-    expected = foretold.generate_tps if foretold else None
+    expected = predicted.generate_tps if predicted else None
     return {
         "machine": machine_key(report.machine),
         "machine_name": report.machine.name,
@@ -62,7 +62,7 @@ def columns_of(report: HardwareReport) -> dict[str, Any]:
         "generate_expected": expected.expected if expected else None,
         "generate_high": expected.high if expected else None,
         "prompt_tps": prompted.median if prompted else None,
-        "prompt_expected": foretold.prompt_tps.expected if foretold and foretold.prompt_tps else None,
+        "prompt_expected": predicted.prompt_tps.expected if predicted and predicted.prompt_tps else None,
         "fastest_tps": fastest_tps(report),
     }
 

@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 @cache
 def planned(model: str = "llama-3.1-8b", machine: str = "rtx-4090", ram_gib: float = 64) -> HardwareReport:
-    """What is foretold of a model on a machine, as a report."""
+    """What is predicted of a model on a machine, as a report."""
     return report_of_estimate(estimate(Question(model=model, quant="Q4_K_M", machine=machine, ram_gib=ram_gib)), now=NOW)
 
 
