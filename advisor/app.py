@@ -10,6 +10,8 @@ page = st.navigation(
         st.Page(pages_folder() / "what_can_i_run.py", title="What can I run?", url_path="fit", default=True),
         st.Page(pages_folder() / "model.py", title="Model", url_path="model"),
         st.Page(pages_folder() / "machine.py", title="Machine", url_path="machine"),
+        st.Page(pages_folder() / "compare.py", title="Compare machines", url_path="compare"),
+        st.Page(pages_folder() / "which_machine.py", title="Which machine?", url_path="which"),
         st.Page(pages_folder() / "accuracy.py", title="How accurate is this?", url_path="accuracy"),
     ],
     position="top",

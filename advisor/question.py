@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 from advisor.errors import QuestionError
 from advisor.memory.settings import CacheType, Runtime
 
+CONTEXTS = (4096, 8192, 32768, 131072)
+"""Tokens of context that pages offer; an address may ask for any other."""
+
 _MAX_TEXT = 4096
 _SHOWN = 60
 
@@ -106,7 +109,7 @@ class FitQuestion(MachineAsked):
 class CompareQuestion(Asked):
     """What do these machines run, side by side?"""
 
-    machines: Text = "m4-pro-20@48,rtx-4090,strix-halo-395,2x-rtx-3090"
+    machines: Text = "m4-pro-20@48,rtx-4090,strix-halo-395@128,2x-rtx-3090"
     """Ids of profiles, by comma; of a machine sold in several sizes with its memory in GiB, "m4-max-40@128"."""
     context: Annotated[Whole, Field(ge=1, le=2**28)] = 8192
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from advisor.advice.options import Option
 from advisor.advice.verdict import Verdict
+from advisor.errors import HeadroomError
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
@@ -36,6 +37,12 @@ _WORTH_SAYING = 2**30
 """Host memory beside the GPUs is named in a row from here on; each model takes some hundred MiB."""
 
 _SMALL = ("recurrent_state", "output", "projector", "draft", "overhead")
+
+
+def sentence(error: HeadroomError) -> str:
+    """The message of an error as a sentence of a page: a capital first, a full stop last."""
+    text = f"{error}".strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 def parameters(count: int) -> str:

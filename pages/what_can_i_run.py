@@ -3,7 +3,7 @@
 import streamlit as st
 
 from advisor.paths import pages_folder
-from advisor.question import FitQuestion, Question
+from advisor.question import CONTEXTS, FitQuestion, Question
 from advisor.ui.cached import fit_on
 from advisor.ui.inert import inert
 from advisor.ui.later import later, redraw_when_done
@@ -14,7 +14,6 @@ from advisor.ui.warm import USUAL_CONTEXT
 from advisor.words import result_row, tokens
 
 PAGE = "fit"
-CONTEXTS = (4096, 8192, 32768, 131072)
 
 opened = open_question(PAGE, FitQuestion, FitQuestion(context=USUAL_CONTEXT))
 chosen = machine_bar(opened)

@@ -10,7 +10,8 @@ from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
-from advisor.question import FitQuestion, Question
+from advisor.question import FitQuestion, Question, WhichQuestion
+from advisor.which_machine import Holders, which_machine
 
 V = TypeVar("V")
 _MOST_KEPT = 64
@@ -43,6 +44,7 @@ class Kept(Generic[V]):
 
 FITS: Kept[Fit] = Kept()
 CURVES: Kept[Curves] = Kept()
+HOLDERS: Kept[Holders] = Kept()
 
 
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
@@ -61,3 +63,8 @@ def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile)
         return curves_for(question, model, machine)
     key = f"{model.id} {model.quantization} {question.model_dump_json()} {machine.model_dump_json()}"
     return CURVES.get(key, lambda: curves_for(question, model, machine))
+
+
+def holders_of(question: WhichQuestion) -> Holders:
+    """The machines that run a model."""
+    return HOLDERS.get(question.model_dump_json(), lambda: which_machine(question))

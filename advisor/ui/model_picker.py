@@ -13,7 +13,7 @@ from advisor.models.resolve import default_quantization, is_file_name, resolve_m
 from advisor.question import Question
 from advisor.ui.browser_file import browser_file, kept_file
 from advisor.ui.state import Opened, seed
-from advisor.words import parameters
+from advisor.words import parameters, sentence
 
 Source = Literal["catalogue", "path", "browser"]
 SOURCES: dict[Source, str] = {"catalogue": "List", "path": "Path", "browser": "Your file"}
@@ -66,7 +66,7 @@ def _from_catalogue(opened: Opened[Question]) -> Picked:
         chosen = DEFAULT_MODEL if is_file_name(asked.model) else catalogue().find(name).id
     except HeadroomError as error:
         chosen = DEFAULT_MODEL
-        complaint = f"{_sentence(error)} Shown instead: {models[chosen].name}."
+        complaint = f"{sentence(error)} Shown instead: {models[chosen].name}."
     id_ = st.selectbox(
         "Model",
         list(models),
@@ -87,7 +87,7 @@ def _from_catalogue(opened: Opened[Question]) -> Picked:
     try:
         return Picked(model.quantized(quant), id_, quant, complaint or wrong)
     except HeadroomError as error:
-        return Picked(None, id_, quant, _sentence(error))
+        return Picked(None, id_, quant, sentence(error))
 
 
 def _quantization(asked: str | None, usual: str) -> tuple[str, str | None]:
@@ -97,7 +97,7 @@ def _quantization(asked: str | None, usual: str) -> tuple[str, str | None]:
     try:
         return parse_quantization(asked), None
     except HeadroomError as error:
-        return usual, f"{_sentence(error)} Shown instead: {usual}."
+        return usual, f"{sentence(error)} Shown instead: {usual}."
 
 
 def _from_path(opened: Opened[Question]) -> Picked:
@@ -112,7 +112,7 @@ def _from_path(opened: Opened[Question]) -> Picked:
     try:
         return Picked(resolve_model(path), path, None)
     except HeadroomError as error:
-        return Picked(None, path, None, _sentence(error))
+        return Picked(None, path, None, sentence(error))
 
 
 def _from_browser(opened: Opened[Question]) -> Picked:
@@ -124,9 +124,4 @@ def _from_browser(opened: Opened[Question]) -> Picked:
     try:
         return Picked(model_from_header(file.header, id=file.name, source=file.name), file.name, None, in_browser=True)
     except HeadroomError as error:
-        return Picked(None, file.name, None, _sentence(error), in_browser=True)
-
-
-def _sentence(error: HeadroomError) -> str:
-    text = f"{error}".strip()
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+        return Picked(None, file.name, None, sentence(error), in_browser=True)

@@ -15,7 +15,13 @@ from advisor.ui.cached import CURVES, FITS
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
 SMALL = ("qwen3-0.6b", "llama-3.1-8b", "llama-3.3-70b", "mixtral-8x7b", "gpt-oss-20b", "deepseek-r1-671b")
-PAGES = {"fit": "what_can_i_run.py", "model": "model.py", "machine": "machine.py"}
+PAGES = {
+    "fit": "what_can_i_run.py",
+    "model": "model.py",
+    "machine": "machine.py",
+    "compare": "compare.py",
+    "which": "which_machine.py",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,79 @@
+"""Which machine runs this model? All that hold it whole, smallest memory first."""
+
+import streamlit as st
+
+from advisor.errors import HeadroomError
+from advisor.models.library import catalogue
+from advisor.models.quantization_names import QUANTIZATIONS
+from advisor.models.resolve import default_quantization
+from advisor.question import CONTEXTS, WhichQuestion
+from advisor.ui.cached import holders_of
+from advisor.ui.compare_view import holders_table
+from advisor.ui.inert import inert
+from advisor.ui.state import address_of, complaints, open_question, publish, seed
+from advisor.units import format_size
+from advisor.words import parameters, sentence, tokens
+
+PAGE = "which"
+
+opened = open_question(PAGE, WhichQuestion, WhichQuestion())
+models = {model.id: model for model in catalogue().models}
+complaint = opened.complaint
+try:
+    asked = catalogue().find(opened.question.model)
+except HeadroomError as error:
+    asked, complaint = models[WhichQuestion().model], f"{sentence(error)} Shown instead: {models[WhichQuestion().model].name}."
+st.header("Which machine runs this model?", anchor=False)
+said = st.container(gap="small")
+first, second, third = st.columns([5, 2, 3])
+id_ = first.selectbox(
+    "Model",
+    list(models),
+    format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})",
+    key=seed(opened, "which:model", asked.id),
+)
+usual = opened.question.quant if opened.question.quant in QUANTIZATIONS else default_quantization(asked)
+names = [name for name, entry in QUANTIZATIONS.items() if entry.exact and entry.is_gguf]
+quant = second.selectbox("Quantization", [*names, *({usual} - {*names})], key=seed(opened, "which:quant", usual))
+least = third.number_input(
+    "At least, tokens/s",
+    0.0,
+    1000.0,
+    step=5.0,
+    value=None,
+    key=seed(opened, "which:tps", opened.question.min_tps),
+    placeholder="any speed",
+    format="%g",
+)
+context = st.segmented_control(
+    "Context",
+    sorted({*CONTEXTS, opened.question.context}),
+    format_func=tokens,
+    key=seed(opened, "which:context", opened.question.context),
+    required=True,
+)
+assert context is not None
+question = WhichQuestion(model=id_, quant=quant, context=context, min_tps=least or None)
+publish(PAGE, question)
+for each in complaints(PAGE, (complaint,)):
+    said.warning(inert(each))
+try:
+    found = holders_of(question)
+except HeadroomError as error:
+    st.error(inert(sentence(error)))
+else:
+    size = format_size(found.model.file_bytes)
+    if found.holders:
+        smallest = found.holders[0]
+        st.markdown(
+            f"**{inert(found.model.name)} in {quant} ({size}) runs whole on {len(found.holders)} of {found.asked} machines.** "
+            f"The smallest is {inert(smallest.sold.name)}."
+        )
+        holders_table(found)
+        st.caption(
+            "Speeds are forecasts for one reader with an empty context; the range holds 80 % of cases. Prices are those of the "
+            "cards alone, at launch, in US dollars; a Mac's goes with the whole machine and is not listed."
+        )
+    else:
+        st.markdown(f"**No machine of the list runs {inert(found.model.name)} in {quant} ({size}) whole.** Try a smaller file.")
+address_of(question, here=False)

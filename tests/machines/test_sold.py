@@ -1,0 +1,49 @@
+"""Machines in the sizes they were sold in."""
+
+import pytest
+
+from advisor.errors import QuestionError
+from advisor.machines.library import library
+from advisor.machines.sold import all_sold, find_sold
+from advisor.units import GIB
+
+
+def test_every_size_is_a_machine_of_its_own() -> None:
+    found = {sold.id: sold for sold in all_sold()}
+    profile = library().get("m4-max-40")
+    sizes = [size // GIB for size in profile.memory_options_bytes]
+    assert [f"m4-max-40@{size}" in found for size in sizes] == [True] * len(sizes)
+    assert found["m4-max-40@128"].memory_bytes == 128 * GIB
+    assert found["m4-max-40@128"].name.endswith(", 128 GiB")
+    assert found["m4-max-40@128"].machine.gpu_limit_bytes != found["m4-max-40@64"].machine.gpu_limit_bytes
+    assert len({sold.id for sold in all_sold()}) == len(all_sold()) > len(library().ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "id_", "gib"),
+    [
+        ("rtx-4090", "rtx-4090", 24),
+        ("m2-8", "m2-8@8", 8),  # without a size: the smallest that was sold
+        ("m4-max-40@128", "m4-max-40@128", 128),
+        ("4x-rtx-3090", "4x-rtx-3090", 96),
+        ("RTX 3090", "rtx-3090", 24),
+    ],
+)
+def test_a_machine_is_found(text: str, id_: str, gib: int) -> None:
+    sold = find_sold(text)
+    assert (sold.id, sold.memory_bytes) == (id_, gib * GIB)
+
+
+@pytest.mark.parametrize("text", ["rtx-4090x", "m4-max-40@much", "m4-max-40@-8", "m4-max-40@nan", "@", ""])
+def test_what_names_none_is_said(text: str) -> None:
+    with pytest.raises(QuestionError):
+        find_sold(text)
+
+
+def test_prices_are_of_all_cards_or_unknown() -> None:
+    card = find_sold("rtx-3090").launch_price_usd
+    assert card is not None
+    assert find_sold("4x-rtx-3090").launch_price_usd == 4 * card
+    assert find_sold("m4-max-40@128").launch_price_usd is None
+    # What a card cost before its memory was changed is no price of the changed one.
+    assert find_sold("rtx-4090-48gb-mod").launch_price_usd is None
