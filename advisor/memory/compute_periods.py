@@ -1,9 +1,9 @@
 """Blocks that repeat: which of them a layout is made for, and how it stands for all of them.
 
-Where blocks repeat with a period, the graph repeats too, and so do the requests to the allocator: `KEPT` periods and the last
-one are laid out, and those between are taken to be like the last of those. `unfold` checks that they are: it and the one before
-must ask for exactly the same, and give back what they take within a period. Where they do not, it raises `UnsteadyError`, and
-all blocks are laid out.
+Where blocks repeat with a period, the graph repeats too, and so do the requests to the allocator: the first blocks, two periods
+and the last blocks are laid out, and those between are taken to be like the second of the two. `unfold` checks that they are:
+it and the one before must ask for exactly the same, and give back what they take within a period. Where they do not, it raises
+`UnsteadyError`, and all blocks are laid out.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from advisor.memory.compute_allocator import Request, Segment
 from advisor.memory.compute_graph import BLOCK_WEIGHT
 
-KEPT = 3
-"""Periods at the start of a run: the first differs, as it is where inputs are used first; the last two of them must agree. One
-more of periods of a single block: what it gives back is numbered as the block before took it."""
+LEAD = 2
+"""Blocks at the start of a run that differ, as it is where inputs are used first and what is given back was taken by others,
+besides a period (of a period of one block, without one)."""
+TAIL = 2
+"""Blocks at the end of a run that differ, as they give back what later ones do not read."""
 _LONGEST = 12
 
 
@@ -41,14 +43,14 @@ def cuts(kinds: Sequence[Hashable]) -> tuple[Cut, ...]:
     start, gone = 0, 0
     while start < len(row):
         best = (0, 0, 1)
-        for period in range(1, min(_LONGEST, (len(row) - start) // (KEPT + 2)) + 1):
+        for period in range(1, min(_LONGEST, (len(row) - start) // 3) + 1):
             end = start + period
             while end < len(row) and row[end] == row[end - period]:
                 end += 1
-            best = max(best, (((end - start) // period - _kept_periods(period) - 1) * period, -period, end))
+            best = max(best, ((end - start - _kept(period)) // period * period, -period, end))
         left_out, period, end = best[0], -best[1], best[2]
         if left_out > 0:
-            found.append(Cut(start + _kept_periods(period) * period - gone, period, left_out))
+            found.append(Cut(start + _kept(period) - TAIL - gone, period, left_out))
             gone += left_out
             start = end
         else:
@@ -56,8 +58,9 @@ def cuts(kinds: Sequence[Hashable]) -> tuple[Cut, ...]:
     return tuple(found)
 
 
-def _kept_periods(period: int) -> int:
-    return KEPT + (period == 1)
+def _kept(period: int) -> int:
+    """Blocks of a run that stay at least."""
+    return LEAD + (period if period > 1 else 0) + 2 * period + TAIL
 
 
 def kept(count: int, found: Sequence[Cut]) -> list[int]:
