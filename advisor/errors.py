@@ -92,6 +92,10 @@ class LocalServerError(MissingPartError):
     """A program on this machine (Ollama, LM Studio) does not answer, or answers what it should not."""
 
 
+class StoreError(MissingPartError):
+    """The database of reports cannot be reached or refuses; nothing was lost that had been acknowledged."""
+
+
 # --- the engine -----------------------------------------------------------------------------------
 
 

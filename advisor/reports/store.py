@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, func, m
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from advisor.errors import MissingPartError, QuestionError
+from advisor.errors import MissingPartError, QuestionError, StoreError
 from advisor.file_lock import file_lock
 from advisor.paths import data_folder
 from advisor.reports.migrating import migrate
@@ -56,7 +56,7 @@ class Found:
 
 
 class Store:
-    """Reports in one database. Safe to use from many threads; raises MissingPartError where the database cannot be used."""
+    """Reports in one database. Safe to use from many threads; raises StoreError where the database cannot be used."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -149,7 +149,7 @@ def open_store(url: str | None = None) -> Store:
     """The store at a database's address (`sqlite:///file`, `postgresql://...`), made or brought up to date where it must be.
 
     Without an address: an SQLite file in the user's data folder. Raises QuestionError for an address that is none,
-    MissingPartError where the database cannot be reached or its driver is not installed.
+    StoreError where the database cannot be reached, MissingPartError where its driver is not installed.
     """
     if url is None:
         folder = data_folder()
@@ -227,11 +227,11 @@ def _alone(connection: Connection) -> Iterator[None]:
         yield
 
 
-def _unusable(backend: str, error: DBAPIError) -> MissingPartError:
+def _unusable(backend: str, error: DBAPIError) -> StoreError:
     said = str(error.orig).strip().splitlines()[0][:160] if error.orig else type(error).__name__
     if isinstance(error, OperationalError):
-        return MissingPartError(f"the database of reports ({backend}) cannot be used: {said}")
-    return MissingPartError(f"the database of reports ({backend}) refused: {said}")
+        return StoreError(f"the database of reports ({backend}) cannot be used: {said}")
+    return StoreError(f"the database of reports ({backend}) refused: {said}")
 
 
 def _utc(moment: Any) -> datetime:
