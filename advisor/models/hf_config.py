@@ -72,33 +72,42 @@ def model_from_config(path: Path, quantization: str) -> ModelMetadata:
     Raises MissingPartError where the file is not there, QuestionError where it is not a configuration that can be read.
     """
     file = path / CONFIG_NAME if path.is_dir() else path
-    converted = convert_config(_read(file))
+    config = parse_config(_text_of(file), f"{file}")
+    return model_of_config(config, quantization, id=str(path), name=file.absolute().parent.name or file.name)
+
+
+def model_of_config(config: Mapping[str, Any], quantization: str, *, id: str, name: str) -> ModelMetadata:  # noqa: A002
+    """The model that `config` describes, as a GGUF file in `quantization` would be; `id` says where it was read.
+
+    Raises QuestionError where it is not a configuration of a model that is known.
+    """
+    converted = convert_config(config)
     hp = hyperparameters(converted.keys)
-    name = parse_quantization(quantization)
+    quantization = parse_quantization(quantization)
     shapes = tensor_list(hp, converted.options)
     groups = group_tensors(shapes, hp, kept=kept_types(hp))
     table = sum(24 + len(shape.name) + 8 * len(shape.shape) for shape in shapes)
     header = -(-(24 + table + _TOKEN_BYTES * hp.vocab_size) // _ALIGNMENT) * _ALIGNMENT
-    said = [f"Planned as the {name} file that llama.cpp's converter and llama-quantize would make of {file.name}."]
-    if not QUANTIZATIONS[name].exact:
-        said.append(f"The publisher's mix of {name} is not known; its size is typical.")
+    said = [f"Planned as the {quantization} file that llama.cpp's converter and llama-quantize would make of {CONFIG_NAME}."]
+    if not QUANTIZATIONS[quantization].exact:
+        said.append(f"The publisher's mix of {quantization} is not known; its size is typical.")
     return ModelMetadata(
-        id=str(path),
-        name=file.absolute().parent.name or file.name,
+        id=id,
+        name=name,
         hyperparameters=hp,
-        tensors=QuantizedTensors(groups, name),
-        quantization=name,
-        file_bytes=int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + header,
+        tensors=QuantizedTensors(groups, quantization),
+        quantization=quantization,
+        file_bytes=int(quantized_bytes(groups, (quantization,), alignment=_ALIGNMENT)[0]) + header,
         predicted=True,
-        source=str(path),
+        source=id,
         assumptions=(*said, *converted.assumptions, *hp.assumptions),
         keys=converted.keys,
-        known_weights=weight_table(groups, name),
+        known_weights=weight_table(groups, quantization),
     )
 
 
-def _read(file: Path) -> Mapping[str, Any]:
-    text = _text_of(file)
+def parse_config(text: str, file: str) -> Mapping[str, Any]:
+    """The JSON object in `text`, the content of `file`. Raises QuestionError where it is none."""
     try:
         config = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,8 @@
-"""From what a person types to a model: a catalogue id, a file, a folder, a repository's name. Reads files; touches no network.
+"""From what a person types to a model: a catalogue id, a file, a folder, a model of the hub, of Ollama or of LM Studio.
 
 A path that exists goes before a repository of that name, and the catalogue before a folder whose name has no slash, so that
-"llama-3.1-8b" means the same wherever it is asked.
+"llama-3.1-8b" means the same wherever it is asked. To type a repository's name is to ask the hub for it: headers are read from
+there, never weights. Where the hub does not answer, a repository that the catalogue lists is answered by the catalogue.
 """
 
 import re
@@ -9,16 +10,16 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 
-from advisor.errors import GGUFFileError, MissingPartError, QuestionError
+from advisor.errors import GGUFFileError, HubError, HubNotFoundError, HubOfflineError, MissingPartError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, read_header
 from advisor.models.hf_config import CONFIG_NAME, model_from_config
 from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header, quantization_in_name
 from advisor.models.quantization_names import parse_quantization
+from advisor.models.sources.hub_address import HubAddress, hub_address
 
 DEFAULT_QUANTIZATION = "Q4_K_M"
-_HUB = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", re.IGNORECASE)
-_REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<file>.+))?", re.ASCII)
+_OLLAMA, _LM_STUDIO = "ollama:", "lmstudio:"
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
@@ -28,18 +29,22 @@ def resolve_model(text: str, quantization: str | None = None) -> ModelMetadata:
     Raises QuestionError where there is no such model or quantization, GGUFError where the file is not a sound GGUF file, and
     MissingPartError where what is named is not here: a file, or a model of a network service that this version does not read.
     """
-    text = _HUB.sub("", text)
-    if text.lower().startswith("ollama:"):
-        raise MissingPartError(
-            f'"{text}" is in Ollama\'s store, which is not read yet; name the catalogue model or its .gguf file instead'
-        )
-    repository = _REPOSITORY.fullmatch(text)
-    if is_file_name(text) and not (repository and repository["file"]):
+    text = text.strip()
+    if text.lower().startswith(_OLLAMA):
+        from advisor.models.sources.ollama import resolve as from_ollama
+
+        return from_ollama(text[len(_OLLAMA) :], quantization)
+    if text.lower().startswith(_LM_STUDIO):
+        from advisor.models.sources.lmstudio import find
+
+        return _from_path(Path(find(text[len(_LM_STUDIO) :]).path), quantization)
+    if _exists(text) and ("/" in text or "\\" in text or is_file_name(text)):
         return _from_path(Path(text).expanduser(), quantization)
-    if repository and not _exists(text):
-        return _from_repository(repository["repo"], repository["file"], quantization)
-    if "/" in text or "\\" in text:
-        return _from_path(Path(text), quantization)
+    address = None if text.startswith(_PATH_STARTS) else hub_address(text)
+    if address is not None:
+        return _from_hub(address, quantization)
+    if is_file_name(text) or "/" in text or "\\" in text:
+        return _from_path(Path(text).expanduser(), quantization)
     return _from_catalogue(text, quantization)
 
 
@@ -141,33 +146,46 @@ def _agreed(text: str, suffix: str | None, quantization: str | None) -> str | No
     return suffix or quantization
 
 
-def _from_repository(repo: str, file: str | None, quantization: str | None) -> ModelMetadata:
-    """A repository of the hub that the catalogue lists, answered from the catalogue."""
-    model = _repositories().get(repo.lower())
-    if model is None:
-        raise _not_listed(repo)
-    suffix = file
-    if file and file.lower().endswith(".gguf"):
+def _from_hub(address: HubAddress, quantization: str | None) -> ModelMetadata:
+    """A repository of the hub; one that the catalogue lists is answered from there where the hub does not answer.
+
+    What the catalogue has by a repository's own configuration needs no asking.
+    """
+    listed = _repositories().get(address.repo.lower())
+    if listed is not None and (listed.entry.hf_repo or "").lower() == address.repo.lower() and address.file is None:
+        return _as_listed(listed, address, quantization, "the hub was not asked")
+    from advisor.models.sources.hub_models import model_on_hub
+
+    try:
+        return model_on_hub(address, quantization)
+    except HubError as error:
+        if listed is None or isinstance(error, HubNotFoundError):
+            raise type(error)(f"{error}{_nearest(address)}") from None
+        why = "the hub was not asked" if isinstance(error, HubOfflineError) else f"the hub did not answer: {error}"
+        return _as_listed(listed, address, quantization, why)
+
+
+def _as_listed(model: CatalogueModel, address: HubAddress, quantization: str | None, why: str) -> ModelMetadata:
+    """The catalogue's model for a repository that is listed with it."""
+    file = address.file or (address.tag if address.tag and address.tag.lower().endswith(".gguf") else None)
+    suffix = address.tag
+    if file:
         suffix = quantization_in_name(file.rsplit("/", 1)[-1][: -len(".gguf")])
         if suffix is None:
             raise QuestionError(
                 f'the name of the file "{file}" does not say its quantization; give it with --quant', field="quant"
             )
-    found = model.quantized(_agreed(repo, suffix, quantization) or default_quantization(model))
-    said = f"{repo} is taken as the catalogue's {model.id}, by its published configuration; the hub was not asked."
+    found = model.quantized(_agreed(f"{address}", suffix, quantization) or default_quantization(model))
+    said = f"{address.repo} is taken as the catalogue's {model.id}, by its published configuration; {why}."
     return replace(found, assumptions=(*found.assumptions, said))
 
 
-def _not_listed(repo: str) -> MissingPartError:
-    """The error for a repository that the catalogue does not list, with the model that its name suggests."""
+def _nearest(address: HubAddress) -> str:
+    """The catalogue's model that a repository's name suggests, as the end of a sentence."""
     try:
-        near = f', or ask for "{catalogue().find(repo.partition("/")[2]).id}" of the catalogue if it is that model'
+        return f'; or ask for "{catalogue().find(address.repo.rpartition("/")[2]).id}" of the catalogue if it is that model'
     except QuestionError:
-        near = ""
-    return MissingPartError(
-        f'"{repo}" is not one of the repositories that the catalogue knows, and the hub is not read yet; download its .gguf '
-        f"file or its config.json and name that{near}"
-    )
+        return ""
 
 
 @cache

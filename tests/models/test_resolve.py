@@ -1,4 +1,4 @@
-"""What people type for a model, and what they get."""
+"""What people type for a model, and what they get where no network is: the hub's own answers are tests/models/sources's."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,14 @@ from advisor.errors import GGUFError, HeadroomError, MissingPartError, QuestionE
 from advisor.models.resolve import resolve_model
 from tests.models.real_files import smollm2, sparse_gemma
 from tests.models.shapes_of_models import lines
+
+
+@pytest.fixture(autouse=True)
+def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "no-ollama"))
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+
 
 NAMES = [
     ("llama-3.1-8b", None, "llama-3.1-8b", "Q4_K_M"),
@@ -63,10 +71,14 @@ WRONG = [
     ("no-such-model-anywhere", None, QuestionError, 2, "there is no model"),
     ("llama-3.1-8b:Q8_0", "Q4_K_M", QuestionError, 2, "names Q8_0"),
     ("llama-3.1-8b", "Q9_Z", QuestionError, 2, "Q9_Z"),
-    ("nobody/nothing", None, MissingPartError, 3, "the hub is not read yet"),
+    ("nobody/nothing", None, MissingPartError, 3, "HF_HUB_OFFLINE is set"),
     ("someone/Llama-3.1-8B-Instruct-GGUF", None, MissingPartError, 3, 'ask for "llama-3.1-8b"'),
     ("unsloth/gemma-3-270m-it-GGUF:model.gguf", None, QuestionError, 2, "does not say its quantization"),
-    ("ollama:llama3", None, MissingPartError, 3, "Ollama"),
+    ("ollama:llama3", None, MissingPartError, 3, "no Ollama models can be read"),
+    ("ollama:../x", None, QuestionError, 2, "no name of an Ollama model"),
+    ("lmstudio:no-such-model", None, MissingPartError, 3, "LM Studio has no"),
+    ("https://example.com/o/r", None, QuestionError, 2, "an address of example.com"),
+    ("https://huggingface.co/datasets/o/r", None, QuestionError, 2, "no model of the hub"),
     ("no-such.gguf", None, GGUFError, 3, "is not there"),
     ("./no/such/folder", None, GGUFError, 3, "is not there"),
     ("~/no-such/config.json", None, GGUFError, 3, "is not there"),

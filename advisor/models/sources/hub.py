@@ -5,7 +5,6 @@ Nothing here is called unless a person asked for a repository. The client is hug
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,14 +34,13 @@ from advisor.errors import (
 from advisor.models.gguf_header import GGUFHeader, parse_header
 from advisor.models.gguf_split import join_parts
 from advisor.models.gguf_stream import MAX_HEADER_BYTES
-from advisor.models.sources.hub_address import MAIN, endpoint
+from advisor.models.sources.hub_address import MAIN, endpoint, is_offline
 from advisor.models.sources.hub_cache import HubCache
 from advisor.models.sources.hub_files import MOST_FILES, HubFile, HubModel, Repository, hub_file, repository
 from advisor.models.sources.hub_header import LATER_PART_BYTES, RemoteStart
 from advisor.models.sources.hub_transport import Bounds, bounded
 
 V = TypeVar("V")
-_TRUE = {"1", "ON", "YES", "TRUE"}
 _MOST_PARTS = 256
 _LONGEST_PAUSE_S = 60.0
 
@@ -297,12 +295,6 @@ class HubAccess:
             yield answer
         finally:
             answer.close()
-
-
-def is_offline() -> bool:
-    """Whether huggingface_hub's offline mode is on, by HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
-    said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
-    return said.upper() in _TRUE
 
 
 def the_hub() -> HubAccess:

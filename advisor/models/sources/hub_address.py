@@ -19,6 +19,7 @@ _NOT_MODELS = frozenset(
 )
 _VIEWS = frozenset({"blob", "resolve", "raw", "tree", "blame", "edit", "delete", "commits"})
 _MOST_TEXT = 2048
+_TRUE = {"1", "ON", "YES", "TRUE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ def endpoint() -> str:
     if not sound:
         raise QuestionError("HF_ENDPOINT is not the address of a hub; it looks like https://huggingface.co", field="model")
     return text
+
+
+def is_offline() -> bool:
+    """Whether huggingface_hub's offline mode is on, by HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
+    said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return said.upper() in _TRUE
 
 
 def hub_address(text: str) -> HubAddress | None:

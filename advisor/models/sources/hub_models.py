@@ -1,0 +1,80 @@
+"""From an address of the hub to a model: `model_on_hub`."""
+
+from dataclasses import replace
+
+from advisor.errors import HubAnswerError, HubNotFoundError, QuestionError
+from advisor.models.gguf_header import GGUFHeader
+from advisor.models.hf_config import CONFIG_NAME, model_of_config, parse_config
+from advisor.models.metadata import ModelMetadata, model_from_header
+from advisor.models.quantization_names import parse_quantization
+from advisor.models.sources.hub import HubAccess, the_hub
+from advisor.models.sources.hub_address import HubAddress
+from advisor.models.sources.hub_files import HubFile, Repository, choose
+from advisor.units import GIB
+
+
+def model_on_hub(address: HubAddress, quantization: str | None, access: HubAccess | None = None) -> ModelMetadata:
+    """The model at `address`, in `quantization` where the address names no file. Only headers are read.
+
+    Raises HubError where the hub does not give it, QuestionError where there is no such file or several, and GGUFError.
+    """
+    access = access or the_hub()
+    try:
+        found = access.repository(address.repo, address.revision)
+    except (HubNotFoundError, HubAnswerError):
+        if address.file is None or not address.file.lower().endswith(".gguf"):
+            raise
+        # A mirror that serves files and has no lists of them.
+        header = access.file_header(address.repo, HubFile(address.file, None, None), address.revision)
+        return _named(header, address, address.file, quantization)
+    if found.kind == "gguf":
+        tag = _agreed(address, quantization)
+        chosen = choose(found, tag, address.file)
+        model = _named(access.header(found, chosen), address, chosen.parts[0].path, quantization)
+    else:
+        model = _from_config(access, found, address, quantization)
+    if found.read_at is None:
+        return model
+    said = f"The hub was not reached: this is {address.repo} as it was on {found.read_at:%Y-%m-%d}."
+    return replace(model, assumptions=(*model.assumptions, said))
+
+
+def _named(header: GGUFHeader, address: HubAddress, path: str, quantization: str | None) -> ModelMetadata:
+    where = f"{address.repo}/{path}"
+    model = model_from_header(header, id=f"{address}" if address.tag or address.file else where, source=where)
+    if quantization and model.quantization and parse_quantization(quantization) != model.quantization:
+        raise QuestionError(
+            f'"{where}" is {model.quantization}, and {quantization} was asked for; name one of them', field="quant"
+        )
+    return model
+
+
+def _agreed(address: HubAddress, quantization: str | None) -> str | None:
+    """The tag of the address or the quantization asked for, which must not differ."""
+    tag = address.tag
+    if tag and quantization and not tag.lower().endswith(".gguf"):
+        try:
+            differ = parse_quantization(tag) != parse_quantization(quantization)
+        except QuestionError:
+            differ = True
+        if differ:
+            raise QuestionError(f'"{address}" names {tag}, but the quantization asked for is {quantization}', field="quant")
+    return tag or (None if address.file else quantization)
+
+
+def _from_config(access: HubAccess, found: Repository, address: HubAddress, quantization: str | None) -> ModelMetadata:
+    """A repository of safetensors, by its config.json."""
+    if found.kind == "other":
+        raise QuestionError(
+            f'"{found.repo}" holds neither GGUF files nor a model with a {CONFIG_NAME}; choose another', field="model"
+        )
+    text = access.config(found).decode(errors="replace")
+    wanted = _agreed(address, quantization) or "BF16"
+    model = model_of_config(
+        parse_config(text, f"{found.repo}/{CONFIG_NAME}"), wanted, id=f"{address}", name=found.repo.partition("/")[2]
+    )
+    size = found.weights_bytes
+    if size is None:
+        return model
+    said = f"The repository's own weights (safetensors) are {size / GIB:.2f} GiB."
+    return replace(model, assumptions=(*model.assumptions, said))
