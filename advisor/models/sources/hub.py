@@ -212,7 +212,7 @@ class HubAccess:
             ) from None
         except httpx2.TooManyRedirects:
             raise HubAnswerError(f"the hub led in a circle for {what}; check HF_ENDPOINT") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise HubAnswerError(
                 f"the hub answered something else than {what} ({type(error).__name__}); check HF_ENDPOINT"
             ) from error
