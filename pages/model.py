@@ -1,18 +1,21 @@
 """What does this model need? The verdict, the stack of memory against the machine, and how it grows with the context."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from advisor.errors import HeadroomError
 from advisor.estimate import estimate_for
 from advisor.figures.memory import key_of, memory_by_context, stacked_memory
 from advisor.figures.style import CONFIG
+from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.ui.cached import curves_on
+from advisor.ui.engine_grade import PATIENCE_S, EngineAnswer, ask_engine, look_again
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
-from advisor.ui.plan_view import curves_said, plan_heading, plan_numbers, plan_table
+from advisor.ui.plan_view import curves_said, difference_table, grade_line, plan_heading, plan_numbers, plan_table
 from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
@@ -36,23 +39,37 @@ for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong, no
     said.warning(inert(complaint))
 
 
+@st.fragment
+def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves) -> None:
+    """The answer and its figures by the best grade that is known now; drawn again alone when the engine's is there."""
+    known = answer.now()
+    result = known.result
+    with heading:
+        plan_heading(result)
+    plan_numbers(result, curves)
+    grade_line(known)
+    stack = stacked_memory(result.plan)
+    legend(key_of(stack), key="stack_legend")
+    st.plotly_chart(stack, config=CONFIG, key="stack", alt=stack_text(result.plan))
+    plan_table(result)
+    difference_table(known)
+    if known.pending:
+        look_again()
+
+
 def show(model: ModelMetadata) -> None:
     """The answer above the knobs, its figures beside them."""
-    result = estimate_for(question, model, chosen.machine, chosen.assumptions)
+    formula = estimate_for(question, model, chosen.machine, chosen.assumptions)
+    answer = ask_engine(question, model, chosen.machine, chosen.assumptions, formula)
     curves = curves_on(question, model, chosen.machine)
-    with said:
-        plan_heading(result)
+    answer.wait(PATIENCE_S)
     with shown:
-        plan_numbers(result, curves)
-        stack = stacked_memory(result.plan)
-        legend(key_of(stack), key="stack_legend")
-        st.plotly_chart(stack, config=CONFIG, key="stack", alt=stack_text(result.plan))
+        figures(answer, said.container(), curves)
         st.subheader("Memory against context", anchor=False)
-        st.caption(curves_said(curves, result, question.gpu_layers))
-        lines = memory_by_context(curves.curves, curves.limit_bytes, result.plan.settings.context)
+        st.caption(curves_said(curves, formula, question.gpu_layers))
+        lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
         st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
-        plan_table(result)
         if picked.in_browser:
             st.caption("This view has no address that others could open: the file is in your browser only.")
         else:

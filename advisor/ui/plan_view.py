@@ -9,6 +9,7 @@ from advisor.advice.verdict import Word
 from advisor.estimate import Estimate
 from advisor.memory.curves import Curves
 from advisor.memory.plan import MemoryPlan
+from advisor.ui.engine_grade import BestKnown
 from advisor.ui.inert import inert
 from advisor.ui.tables import Kind, Number, numbers, table
 from advisor.units import format_size
@@ -84,11 +85,54 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
                 "Longest context that fits",
                 reach,
                 "formula",
-                f"With these settings, up to what the model was trained for. {GRADES[grade]}",
+                f"With these settings, up to what the model was trained for. {GRADES['formula']}",
             ),
         ],
         key="figures",
     )
+
+
+def grade_line(known: BestKnown) -> None:
+    """How the figures above are known, in one quiet line; where the engine does not answer, why."""
+    plan = known.result.plan
+    build = inert(plan.settings.build)
+    if plan.grade == "engine":
+        said = f"Grade: engine. llama.cpp itself planned this (build {build}); see how the formula differs below."
+    elif known.pending:
+        said = "Grade: formula. The engine is planning the same …"
+    elif known.why_not:
+        said = f"Grade: formula, since {inert(known.why_not)}."
+    else:
+        said = f"Grade: {plan.grade}. {GRADES[plan.grade]}"
+    st.container(key="grade").caption(said)
+
+
+def difference_table(known: BestKnown) -> None:
+    """What formula and engine say of each part, side by side, behind one click; nothing where only one of them answered."""
+    formula, engine = known.formula.plan, known.result.plan
+    if engine.grade != "engine":
+        return
+    ours, theirs = plan_sizes(formula), plan_sizes(engine)
+    # What drivers take is typical in both.
+    names = [name for name in COMPONENTS if name != "overhead" and (ours[name] or theirs[name])]
+    sizes = [(COMPONENTS[name], ours[name], theirs[name]) for name in names]
+    sizes.append(("Together", sum(ours[name] for name in names), sum(theirs[name] for name in names)))
+    rows = [[name, format_size(one), format_size(other), _difference(one, other)] for name, one, other in sizes]
+    with st.expander("Formula and engine side by side"):
+        table(
+            ("", "Formula", "Engine", "The formula is off by"),
+            rows,
+            key="difference",
+            kinds=("", "right", "right", "right"),
+            total=True,
+        )
+
+
+def _difference(ours: int, theirs: int) -> str:
+    if ours == theirs:
+        return "nothing"
+    share = f" ({100 * (ours / theirs - 1):+.2f} %)" if theirs else ""
+    return f"{'+' if ours > theirs else '-'}{format_size(abs(ours - theirs))}{share}"
 
 
 def plan_table(result: Estimate) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from advisor.estimate import PLANNED_RUNTIMES
+from advisor.estimate import LLAMA_RUNTIMES
 from advisor.machines.profile import MachineProfile
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
@@ -114,8 +114,8 @@ def _layers(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
 def _more(opened: Opened[Question]) -> dict[str, Any]:
     asked = opened.question
     fields: dict[str, Any] = {}
-    planned = asked.runtime if asked.runtime in PLANNED_RUNTIMES else PLANNED_RUNTIMES[0]
-    fields["runtime"] = st.selectbox("Program", PLANNED_RUNTIMES, key=seed(opened, "run:runtime", planned))
+    planned = asked.runtime if asked.runtime in LLAMA_RUNTIMES else LLAMA_RUNTIMES[0]
+    fields["runtime"] = st.selectbox("Program", LLAMA_RUNTIMES, key=seed(opened, "run:runtime", planned))
     flash = st.selectbox(
         "Flash attention",
         (_PRESET, "auto", "on", "off"),
@@ -147,8 +147,8 @@ def _more(opened: Opened[Question]) -> dict[str, Any]:
 
 def not_planned(question: Question) -> str | None:
     """One sentence where the address asks for what this version does not plan; the page then shows what it can."""
-    if question.runtime not in PLANNED_RUNTIMES:
-        return f"Memory of the runtime {question.runtime} cannot be planned yet. Shown instead: {PLANNED_RUNTIMES[0]}."
+    if question.runtime not in LLAMA_RUNTIMES:
+        return f"Memory of the runtime {question.runtime} cannot be planned yet. Shown instead: {LLAMA_RUNTIMES[0]}."
     if question.grade == "engine":
         return "Plans by the engine itself are not part of this version. Shown instead: the formula."
     return None

@@ -5,11 +5,13 @@ follows them. A page calls `open_question` first, seeds its widgets by `seed`, a
 """
 
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from advisor.errors import QuestionError
 from advisor.question import Asked, MachineAsked
@@ -28,6 +30,9 @@ _RAN_AT = "headroom:ran_at"
 
 QUIET_S = 0.8
 """How long after a run the visitor counts as having stopped editing."""
+
+_MOST_IN_FLIGHT = 64
+"""Addresses that are known as the page's own: more edits are not on their way at a time."""
 
 _address = st.components.v2.component("headroom_address", **component_files("address"))
 
@@ -52,10 +57,11 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     st.session_state[_RAN_AT] = time.monotonic()
     query = st.query_params.to_dict()
     kept: T | None = st.session_state.get(_kept(page))
-    # The browser may not have taken up the address of the last run when the server itself asks for another one.
-    own = st.session_state[_OWN_RUN] = st.session_state.pop(_OWN, False)
-    if query and query != st.session_state.get(_written(page)) and (arrived or not (own or _edited())):
+    st.session_state[_OWN_RUN] = st.session_state.pop(_OWN, False)
+    if query and query != st.session_state.get(_written(page)) and (arrived or _navigated(page, query)):
         st.session_state[_SEEDED] = set()
+        st.session_state[_written(page)] = query
+        _ours(page).append(query)
         try:
             return Opened(kind.from_query(query), fresh=True)
         except QuestionError as error:
@@ -85,10 +91,13 @@ def publish(page: str, question: Asked) -> None:
     query = st.query_params.to_dict()
     # A page opened by the navigation has no query yet: `address_bar` writes it without a new entry in the browser's history.
     st.session_state[_BAR] = {"query": question.to_query(), "arrived": not query}
-    if query and query != fields:
+    st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
+    _ours(page).append(fields)
+    # Both are looked at: a message may carry an address that is older than the one sent last, so that after an edit there and
+    # back the browser seems to have the right one already. An edit that is here ends the run before anything is sent.
+    if query and not (fields == query == st.session_state.get(_written(page))):
         st.query_params.from_dict(fields)
     st.session_state[_written(page)] = fields
-    st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
 
 
 def complaints(page: str, new: Iterable[str | None]) -> tuple[str, ...]:
@@ -126,14 +135,33 @@ def address_of(question: Asked, *, here: bool) -> None:
         st.caption(f"The whole question is in it; opening it shows the same answer.{more}")
 
 
+def _navigated(page: str, query: dict[str, str]) -> bool:
+    """Whether the visitor went to the address `query` of the same page: back, forward, or to one that this page never wrote.
+
+    The message of an edit may carry any address that was written before, since the browser had not yet taken up the newest.
+    """
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        return True
+    if st.session_state[_OWN_RUN] or _edited():
+        return False
+    return query not in _ours(page)
+
+
 def _edited() -> bool:
-    """Whether a widget was changed since the last run: its message may carry an address from before that run's answer."""
+    """Whether a widget was changed since the last run."""
     left = st.session_state.get(_LEFT, {})
     return any(st.session_state.get(key) != value for key, value in left.items() if key in st.session_state)
 
 
 def _kept(page: str) -> str:
     return f"headroom:{page}:question"
+
+
+def _ours(page: str) -> deque[dict[str, str]]:
+    """The addresses that the browser may have of `page` because it was opened or left with them."""
+    found: deque[dict[str, str]] = st.session_state.setdefault(f"headroom:{page}:addresses", deque(maxlen=_MOST_IN_FLIGHT))
+    return found
 
 
 def _written(page: str) -> str:

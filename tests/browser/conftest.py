@@ -100,6 +100,8 @@ class Visitor:
         # The footer is what a page draws last.
         self.page.get_by_text("Nothing is sent anywhere unless you ask for it.").wait_for()
         self.page.wait_for_function("!document.querySelector('[data-stale=\"true\"]')")
+        # The engine may still be planning what the formula already shows.
+        self.page.locator(".look-again").wait_for(state="detached", timeout=FIRST_ANSWER_MS)
         return self.page
 
     @property
@@ -112,6 +114,11 @@ class Visitor:
         """The row of figures, each with its grade."""
         self.page.locator(".numbers .number").first.wait_for()
         return self.page.locator(".numbers").inner_text()
+
+    @property
+    def grade(self):
+        """The line that says how the figures are known."""
+        return self.page.locator(".st-key-grade").inner_text()
 
     def address_becomes(self, *parts):
         """Wait until the address holds these."""

@@ -9,8 +9,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from advisor import fit
+from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
+from advisor.ui import engine_grade
 from advisor.ui.cached import CURVES, FITS
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
@@ -38,6 +40,12 @@ def small_catalogue(monkeypatch):
     """Ranking looks at six models; everything else still knows all of them."""
     few = Catalogue(tuple(catalogue().find(name) for name in SMALL))
     monkeypatch.setattr(fit, "catalogue", lambda: few)
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch):
+    """What the formula says is there at once, on every computer alike."""
+    monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("absent"))
 
 
 class App:

@@ -1,7 +1,11 @@
 import json
+import threading
 
 import pytest
 
+from advisor.engine.status import EngineStatus
+from advisor.errors import EngineFailedError
+from advisor.ui import engine_grade
 from tests.models.gguf_builder import STRING, U32, Builder
 
 NUMBERS = ("Memory in all", "Weights", "KV cache", "Longest context that fits")
@@ -50,6 +54,52 @@ def test_the_verdict_is_the_heading_and_numbers_say_how_they_are_known(app):
     assert shown["KV cache"]["value"] == "1.00 GiB"
     assert {number["note"] for number in shown.values()} == {"formula"}
     assert "It needs" in app.reasons
+
+
+@pytest.mark.engine
+def test_the_engines_figures_say_that_they_are_and_how_the_formula_differs(app, monkeypatch):
+    monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("installed"))
+    monkeypatch.setattr(engine_grade, "PATIENCE_S", 60)
+    app.open("model", model="llama-3.1-8b", machine="rtx-4090", quant="Q4_K_M", context="8192")
+    assert {name: number["note"] for name, number in numbers(app).items()} == {
+        "Memory in all": "engine",
+        "Weights": "engine",
+        "KV cache": "engine",
+        "Longest context that fits": "formula",
+    }
+    assert "Grade: engine. llama.cpp itself planned this (build " in app.captions
+    tables = [json.loads(one.proto.json) for one in app.at.get("bidi_component") if one.proto.json]
+    rows = next(data["rows"] for data in tables if data.get("columns", [""])[-1] == "The formula is off by")
+    assert rows[0][0] == "Weights"
+    assert rows[0][3] == "nothing"
+    assert rows[-1][0] == "Together"
+
+
+def test_an_engine_that_dies_leaves_the_formulas_figures_and_one_line(app, monkeypatch):
+    def killed(question, model, *rest):
+        raise EngineFailedError("the engine's process was killed from outside (SIGKILL); ask for --grade formula")
+
+    monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("installed"))
+    monkeypatch.setattr(engine_grade, "estimate_for", killed)
+    monkeypatch.setattr(engine_grade, "PATIENCE_S", 60)
+    app.open("model", model="llama-3.1-8b", machine="rtx-4090", quant="Q4_K_M", context="8192")
+    assert "Grade: formula, since the engine's process was killed from outside (SIGKILL)." in app.captions
+    assert app.heading.startswith("Fits, with ")
+    assert {number["note"] for number in numbers(app).values()} == {"formula"}
+    assert app.warnings == []
+
+
+def test_while_the_engine_plans_the_formula_is_shown_and_the_figures_look_again(app, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("installed"))
+    monkeypatch.setattr(engine_grade, "estimate_for", lambda *_: release.wait(20) and None)
+    try:
+        app.open("model", model="llama-3.1-8b", machine="rtx-4090", quant="Q4_K_M", context="8192")
+        assert "Grade: formula. The engine is planning the same" in app.captions
+        assert app.component("after_ms")["after_ms"] >= 100
+        assert app.address["context"] == "8192"
+    finally:
+        release.set()
 
 
 def test_charts_have_a_text_and_a_legend(app):
