@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from advisor.advice.options import Option
 from advisor.estimate import Estimate
@@ -17,6 +18,8 @@ from advisor.units import format_size
 from advisor.words import component_sizes, machine_line, speed_line, tokens_per_second, verdict_line
 
 if TYPE_CHECKING:
+    from advisor.models.sources.files import Found
+    from advisor.models.sources.here import Loaded
     from advisor.quantize_plan import QuantizePlan
     from advisor.verify.measurement import Measurement
 
@@ -69,6 +72,27 @@ def quantize_text(result: "QuantizePlan", width: int = WIDE) -> str:
         table.add_row(file.quantization, format_size(file.file_bytes), f"{file.bits_per_weight:.2f}", needed, common)
     how = "as llama-quantize itself chooses the types" if result.grade == "engine" else "by llama-quantize's rules"
     return "\n".join([*_wrapped(f"{result.model.name}, {how}", width), "", _drawn(table, width)])
+
+
+def found_text(found: "Found", loaded: "tuple[Loaded, ...]", width: int = WIDE) -> str:
+    """The models on this machine, newest first, and what is loaded now."""
+    if not found.models:
+        lines = _wrapped("No models were found here; name a folder with --folder, or get one with `advisor download`.", width)
+    else:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("model", overflow="fold")
+        table.add_column("file", no_wrap=True)
+        table.add_column("size", justify="right", no_wrap=True)
+        table.add_column("kept by", no_wrap=True)
+        for model in found.models:
+            table.add_row(Text(model.text), model.quantization or model.format, format_size(model.size_bytes), model.source)
+        lines = [_drawn(table, width)]
+    if not found.complete:
+        lines += ["", *_wrapped("There is more than could be looked at in the time; name a folder with --folder.", width)]
+    for one in loaded:
+        size = f" with {format_size(one.memory_bytes)}" if one.memory_bytes is not None else ""
+        lines += ["", *_wrapped(f"Loaded now: {one.name} in {one.program}{size}", width)]
+    return "\n".join(lines)
 
 
 def machine_text(machine: MachineProfile, width: int = WIDE) -> str:

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from advisor.cli.detect import detect
 from advisor.cli.estimate import estimate
 from advisor.cli.fit import fit
+from advisor.cli.models import models
 from advisor.cli.output import print_text
 from advisor.cli.quantize_plan import quantize_plan
 from advisor.cli.serve import serve
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (detect, estimate, quantize_plan, fit, serve, verify):
+for command in (detect, estimate, quantize_plan, fit, serve, verify, models):
     app.command()(command)
 
 
