@@ -3,6 +3,7 @@
 The command and the page call these and show what they return. Nothing here draws.
 """
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from advisor.engine.recipe import usable_cores
 from advisor.engine.status import engine_status
 from advisor.errors import MissingPartError, QuestionError
-from advisor.estimate import LLAMA_RUNTIMES, Estimate, device_json, estimate_for, model_json, pool_json, settings_for
+from advisor.estimate import LLAMA_RUNTIMES, Estimate, device_json, estimate, estimate_for, model_json, pool_json, settings_for
 from advisor.machines.here import HERE
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
@@ -75,8 +76,9 @@ def look(question: VerifyQuestion) -> Looked:
 
         return look_at_server(question, machine)
     asked = plain_question(question, MLX if question.backend == MLX else question.runtime)
-    model = resolve_model(asked.model, asked.quant)
-    return _look_mlx(question, asked, model, machine) if asked.runtime == MLX else _look_llama(question, asked, model, machine)
+    if asked.runtime == MLX:
+        return _look_mlx(question, asked, machine)
+    return _look_llama(question, asked, resolve_model(asked.model, asked.quant), machine)
 
 
 def start(
@@ -185,7 +187,7 @@ def _look_llama(question: VerifyQuestion, asked: Question, model: ModelMetadata,
     return replace(looked, notes=(PLAIN,)) if plain else looked
 
 
-def _look_mlx(question: VerifyQuestion, asked: Question, model: ModelMetadata, machine: MachineProfile) -> Looked:
+def _look_mlx(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:
     folder = Path(asked.model).expanduser()
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "config.json").is_file():
@@ -196,8 +198,22 @@ def _look_mlx(question: VerifyQuestion, asked: Question, model: ModelMetadata, m
 
     if importlib.util.find_spec("mlx_lm") is None:
         raise MissingPartError("mlx_lm is not installed; get it with: pip install mlx-lm (on Linux also mlx[cpu])")
-    result = estimate_for(asked, model, machine)
-    return looked_at(question, result, RunRequest(MLX, str(folder)), machine)
+    asked = asked.model_copy(update={"model": str(folder), "quant": asked.quant or _mlx_quantization(folder)})
+    # MLX for other processors has no rules of its own: what it allocates is what it allocates on a Mac.
+    is_mac = any(gpu.vendor == "apple" for gpu in machine.gpus)
+    result = estimate(asked.model_copy(update={"machine": DETECTED}) if is_mac else asked)
+    context = result.plan.settings.context
+    return looked_at(question, result, RunRequest(MLX, str(folder), context=context), machine)
+
+
+def _mlx_quantization(folder: Path) -> str:
+    """The quantization that an MLX model's config.json says; bf16 where it has none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        bits = config.get("quantization", {}).get("bits")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        bits = None
+    return f"mlx-{bits}bit" if isinstance(bits, int) else "bf16"
 
 
 def local_file(model: ModelMetadata) -> Path:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.advice.verdict import Verdict
+from advisor.advice.verdict import Verdict, Word
 from advisor.memory.plan import MemoryPlan
 from advisor.units import MIB, format_size
 
@@ -36,15 +36,14 @@ def check(
 ) -> Check:
     """Whether `plan` may run on a machine that has `available_bytes` of system memory to give now.
 
-    The verdict is the plan's on this machine. `download_bytes` have to be fetched to a disk with `disk_free_bytes` first.
+    The verdict is the plan's on this machine; None where it is planned without one. `download_bytes` have to be fetched first,
+    to a disk with `disk_free_bytes`.
     """
-    host = sum(pool.total_bytes for pool in plan.pools if pool.kind != "vram")
+    # Without a verdict the plan is of no machine in particular, and all of it comes out of this one's memory.
+    host = plan.total_bytes if verdict is None else sum(pool.total_bytes for pool in plan.pools if pool.kind != "vram")
     said = list(verdict.reasons) if verdict else []
-    answer: Answer = "go"
-    if verdict is None or verdict.verdict == "no":
-        answer = "refuse"
-    elif verdict.verdict == "tight":
-        answer = "ask"
+    by_verdict: dict[Word, Answer] = {"no": "refuse", "tight": "ask"}
+    answer: Answer = "go" if verdict is None else by_verdict.get(verdict.verdict, "go")
     if available_bytes is not None and host > available_bytes and answer != "refuse":
         answer = "refuse"
         said.insert(

@@ -28,6 +28,8 @@ class RunRequest:
     """Whether the engine may copy weights into the CPU's own layout (AMX, CPU_REPACK)."""
     question: dict[str, Any] | None = None
     """Of llama.cpp: how the model is laid out, as an `engine.questions.PlanQuestion`."""
+    context: int = 4096
+    """Of MLX: tokens of context; llama.cpp's is in its question."""
     model: str | None = None
     """Of a server: which of its models; None for the one that it has loaded."""
 
