@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import logging
+import os
 import socket
 import sys
 import threading
@@ -14,31 +15,66 @@ from typing import Any
 from advisor.collector import collect_less_often
 from advisor.errors import MissingPartError, QuestionError
 from advisor.paths import streamlit_folder
+from advisor.settings import HOSTED, settings
 
 HOST, PORT = "127.0.0.1", 8501
 _PORTS_TRIED = 20
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
 _NESTED_THEMES = ("light", "dark", "sidebar")
+_HOSTED_OPTIONS = {
+    # Megabytes that a stranger may send at once: a report as a file, and the header of a model out of a browser.
+    "server.maxUploadSize": 2,
+    "server.maxMessageSize": 48,
+    # A session holds some hundred KiB until then.
+    "server.disconnectedSessionTTL": 60,
+}
 
 
 def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) -> None:
     """Serve the app until stopped, after printing its address. Without `port`: 8501, or the next free one.
 
-    `hosted` is for strangers' visits: the Host header is then left to the proxy in front. Raises QuestionError where the
-    address or the port cannot be had, MissingPartError where the app's files are not here.
+    `hosted` is for strangers' visits: nothing of this machine is then shown, read or run (`advisor.settings`). Raises
+    QuestionError where the address or the port cannot be had, MissingPartError where the app's files are not here.
     """
     chosen = choose_port(host, port)
     if port is None and chosen != PORT:
         print(f"Port {PORT} is taken by another program, so Headroom takes {chosen}.", flush=True)
     entry = Path(__file__).with_name("app.py")
+    if hosted:
+        os.environ[HOSTED] = "1"  # worker processes are hosted too
+        settings.cache_clear()
+    # uvicorn takes the visitor's address out of X-Forwarded-For only where these send it.
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings().trusted_proxies)
     import streamlit as st
 
     # Streamlit looks for static/ beside the script that was started, and would take this command's arguments for the page's.
     sys.argv = [str(entry)]
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
     logging.getLogger("uvicorn.access").disabled = True
-    app = st.App(entry, lifespan=_announced(address))
-    app.run(config=server_options(host, chosen, hosted=hosted))
+    options = server_options(host, chosen, hosted=settings().hosted)
+    middleware = server_layers(options["server.allowedHosts"])
+    app = st.App(entry, lifespan=_announced(address), routes=server_routes(), middleware=middleware)
+    app.run(config=options)
+
+
+def server_routes() -> list[Any]:
+    """What the server answers beside the pages: the API and shared reports."""
+    from starlette.routing import Mount
+
+    from advisor.api import PREFIX, make_api
+    from advisor.web.shared import shared_routes
+
+    return [Mount(PREFIX, make_api()), *shared_routes()]
+
+
+def server_layers(allowed_hosts: list[str]) -> list[Any]:
+    """What every request passes first: its Host header must be one of ours, and its size and number within the limits."""
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from advisor.web.limits import Limits
+
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts), Middleware(Limits, settings=settings())]
 
 
 def choose_port(host: str, port: int | None) -> int:
@@ -87,14 +123,10 @@ def server_options(host: str, port: int, *, hosted: bool) -> dict[str, Any]:
         "server.headless": True,
         "logger.hideWelcomeMessage": True,
     }
-    if hosted:
-        options.pop("server.allowedHosts", None)
-    elif host not in _EVERYWHERE:
-        options["server.allowedHosts"] = sorted({*options.get("server.allowedHosts", []), host})
-    else:
-        # Whoever serves a whole network means its machines to come by this machine's names.
-        options["server.allowedHosts"] = sorted({*options.get("server.allowedHosts", []), *_own_names()})
-    return options
+    # Whoever serves a whole network means its machines to come by this machine's names.
+    more = {host} if host not in _EVERYWHERE else _own_names()
+    options["server.allowedHosts"] = sorted({*options.get("server.allowedHosts", []), *more, *settings().allowed_hosts})
+    return options | (_HOSTED_OPTIONS if hosted else {})
 
 
 def _own_names() -> set[str]:

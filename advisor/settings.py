@@ -75,14 +75,16 @@ def _base_url(text: str) -> str | None:
 
 
 def _networks(text: str) -> tuple[str, ...]:
+    """Addresses and networks in the form that uvicorn takes."""
+    found = []
     for part in _listed(text):
         try:
-            ipaddress.ip_network(part, strict=False)
+            found.append(str(ipaddress.ip_network(part, strict=False) if "/" in part else ipaddress.ip_address(part)))
         except ValueError:
             raise QuestionError(
                 f'ADVISOR_TRUSTED_PROXIES holds "{part[:60]}", which is no address or network; write 10.0.0.5 or 10.0.0.0/24'
             ) from None
-    return _listed(text)
+    return tuple(found)
 
 
 def _count(environment: Mapping[str, str], name: str, usual: int) -> int:

@@ -121,8 +121,17 @@ def test_a_server_for_the_network_answers_to_its_own_names_too():
     assert {"127.0.0.1", "localhost", socket.gethostname()} <= set(allowed)
 
 
-def test_hosted_leaves_the_name_to_the_proxy():
-    assert "server.allowedHosts" not in serve.server_options("0.0.0.0", 8600, hosted=True)
+def test_hosted_answers_to_its_public_name(monkeypatch):
+    monkeypatch.setenv("ADVISOR_BASE_URL", "https://headroom.example")
+    monkeypatch.setenv("ADVISOR_ALLOWED_HOSTS", "other.example, third.example")
+    serve.settings.cache_clear()
+    try:
+        options = serve.server_options("0.0.0.0", 8600, hosted=True)
+    finally:
+        monkeypatch.undo()
+        serve.settings.cache_clear()
+    assert {"headroom.example", "other.example", "third.example"} <= set(options["server.allowedHosts"])
+    assert options["server.maxUploadSize"] == 2
 
 
 def test_missing_settings_are_said(monkeypatch, tmp_path):

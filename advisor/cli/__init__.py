@@ -17,6 +17,7 @@ from advisor.cli.fit import fit
 from advisor.cli.models import models
 from advisor.cli.output import print_text
 from advisor.cli.quantize_plan import quantize_plan
+from advisor.cli.report import report
 from advisor.cli.serve import serve
 from advisor.cli.verify import verify
 from advisor.collector import collect_less_often
@@ -33,6 +34,7 @@ app = typer.Typer(
 
 for command in (detect, estimate, quantize_plan, fit, serve, verify, models):
     app.command()(command)
+app.add_typer(report, name="report")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ def serve(
         int | None, typer.Option(help="Port to listen on; without it 8501 or the next free one.", min=1, max=65535)
     ] = None,
     hosted: Annotated[
-        bool, typer.Option("--hosted", help="For visitors from elsewhere, behind a proxy that checks the Host header.")
+        bool, typer.Option("--hosted", help="For visitors from elsewhere: nothing of this machine is shown, read or run.")
     ] = False,
 ) -> None:
     """Start the app and print its address."""
