@@ -104,13 +104,14 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
         if node is not None:
             g.expand(node)
     keys = g.cache(block.cache_device, row_size(block.kv_heads * block.key_length, shape.key_bytes) * shape.streams, cells)
-    values = g.cache(
-        block.cache_device, row_size(block.kv_heads * block.value_length, shape.value_bytes) * shape.streams, cells
-    )
     turned = not shape.flash and not shape.given_up
+    width = block.kv_heads * block.value_length
+    # Rows of all blocks are as wide as the widest where values are turned; what is read of them ends with the last one read.
+    before = (shape.value_width if turned and shape.row_indices else width) * (shape.streams - 1)
+    values = g.cache(block.cache_device, row_size(before + width, shape.value_bytes), cells)
     if k is not None and v is not None:
         store(b, cells, keys, k, block.kv_heads * block.key_length, "k rows")
-        store(b, cells, values, v, block.kv_heads * block.value_length, "v rows", transposed=turned)
+        store(b, cells, values, v, width, "v rows", transposed=turned)
     out = heads(b, block, index, q, g.view(keys, 1), g.view(values, 1), cells)
     if shape.value_rotation:
         out = _hadamard(b, out, f"value rotation{cells}", shape.value_rotation)
@@ -135,6 +136,9 @@ def store(b: BlockBuilder, cells: int, cache: Node, x: Node, width: int, kind: s
         g.expand(g.store(cache, rows))
         return
     name, count = ("element rows", shape.value_width) if transposed else (kind, 1)
+    if transposed and width < shape.value_width:
+        padded = g.op("pad", (shape.value_width, shape.tokens), rows)
+        rows = g.view(padded, 1)
     g.expand(g.set_rows(cache, rows, b.input(f"{name}{cells}", "i64", shape.tokens * count)))
 
 

@@ -65,9 +65,10 @@ def experts(b: BlockBuilder, block: Block, index: int, x: Node, router_input: No
     hidden = _hidden(b, block, index, rows, chosen)
     out = _routed(b, block, index, "ffn_down_exps", hidden, chosen)
     if "ffn_down_exps.scale" in block.named:
-        scales = g.op(
-            "repeat", (1, block.named["ffn_gate_inp.weight"][0][1], tokens), b.weight(block, "ffn_down_exps.scale", index)
-        )
+        count = block.named["ffn_gate_inp.weight"][0][1]
+        # A view of a weight draws no operation to the weight's device.
+        scales = g.reshape(b.weight(block, "ffn_down_exps.scale", index), 1, count, 1)
+        scales = g.op("repeat", (1, count, tokens), scales)
         out = g.binary("mul", out, g.op("get_rows", (1, used, tokens), scales, chosen))
     if architecture != WEIGHTED_BEFORE:
         out = g.binary("mul", out, weights)

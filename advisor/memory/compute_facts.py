@@ -39,6 +39,11 @@ LATE_ROWS = frozenset(
 """Architectures that pick the rows to output after the last block (`embeddings_nextn_masked` in src/models/)."""
 
 
+FULL_ATTENTION_FACTORS = frozenset({"gemma4", "step35"})
+"""Architectures whose rotary embedding has factors in blocks of full attention only (src/models/gemma4.cpp:202-206,
+step35.cpp:245)."""
+
+
 SizedBlock = tuple[Block, tuple[int, ...]]
 """A block and the bytes of its weights, in their order; nothing where they are not copied between devices."""
 
@@ -207,6 +212,7 @@ class _BlockMaker:
         found = self._made.get(key)
         if found is None:
             hp = self._hp
+            windowed = hp.attention[index] is not Attention.FULL
             made = Block(
                 device=device,
                 experts_device=experts,
@@ -222,7 +228,7 @@ class _BlockMaker:
                 sparse=hp.architecture == "gemma3n" and index < _SPARSE_BLOCKS,
                 copied=copied,
                 weights=self._tensors.blocks[index],
-                factors=self._factors,
+                factors=() if windowed and hp.architecture in FULL_ATTENTION_FACTORS else self._factors,
             )
             found = self._made[key] = self._shared.setdefault(made, made)
         return found
@@ -270,19 +276,14 @@ OWN_TENSORS = ("indexer.attn_k.weight", "inp_gate.weight")
 """Weights of blocks that have graph inputs or leaves of their own: sparse attention's indexer, per-layer embeddings."""
 
 
-def _copies_differ(blocks: Sequence[SizedBlock]) -> bool:
-    """True where weights of unlike blocks are copied to a GPU: the order of the copies then decides how memory falls apart."""
-    return len({(block, n_bytes) for block, n_bytes in blocks if block.copied or block.factors}) > 1
-
-
 def representative(blocks: Sequence[SizedBlock], often: int = 2, *, rough: bool = False) -> list[SizedBlock]:
     """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
     those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
-    memory falls apart into ever other pieces, and blocks with inputs of their own add up: then
-    all blocks are needed, unless a `rough` layout will do."""
+    or weights are copied, memory falls apart into ever other pieces, and blocks with inputs of their own add up: then all
+    blocks are needed, unless a `rough` layout will do."""
     kinds = {block for block, _ in blocks}
-    added = any(block.recurrent or not block.named.keys().isdisjoint(OWN_TENSORS) for block in kinds)
-    if not rough and (added or _copies_differ(blocks)):
+    added = any(block.recurrent or block.copied or not block.named.keys().isdisjoint(OWN_TENSORS) for block in kinds)
+    if added and not rough:
         return list(blocks)
     kept: list[SizedBlock] = []
     seen: dict[SizedBlock, int] = {}
