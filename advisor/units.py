@@ -60,3 +60,8 @@ def _size_or_int(value: object) -> object:
 
 Bytes = Annotated[int, BeforeValidator(_size_or_int), Field(ge=0, le=2**63 - 1)]
 """A size in a user-written file: an integer number of bytes, or text such as "24 GiB"."""
+
+
+def format_number(value: float) -> str:
+    """A measured number to two or three figures: "143", "41", "6.5", "0.42"."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"

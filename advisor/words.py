@@ -10,7 +10,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.speed.forecast import Range, SpeedForecast
-from advisor.units import UnitSystem, format_size
+from advisor.units import UnitSystem, format_number, format_size
 
 COMPONENTS: dict[str, str] = {
     "weights": "Weights",
@@ -216,20 +216,19 @@ def felt(tps: float) -> str:
     return next(words for least, words in _FELT if tps >= least)
 
 
-def number(value: float) -> str:
-    """A measured number to two or three figures: "143", "41", "6.5", "0.42"."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
-
-
 def tokens_per_second(rate: Range | None) -> str:
     """ "41 (35 to 47)"; "unknown" for None."""
-    return "unknown" if rate is None else f"{number(rate.expected)} ({number(rate.low)} to {number(rate.high)})"
+    return (
+        "unknown"
+        if rate is None
+        else f"{format_number(rate.expected)} ({format_number(rate.low)} to {format_number(rate.high)})"
+    )
 
 
 def seconds(value: float) -> str:
     """A duration as people say it: "0.3 s", "12 s", "4 min", "3.2 h"."""
     if value < 100:
-        return f"{number(value)} s"
+        return f"{format_number(value)} s"
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
