@@ -9,6 +9,7 @@ page = st.navigation(
     [
         st.Page(pages_folder() / "what_can_i_run.py", title="What can I run?", url_path="fit", default=True),
         st.Page(pages_folder() / "model.py", title="Model", url_path="model"),
+        st.Page(pages_folder() / "verify.py", title="Verify", url_path="verify"),
         st.Page(pages_folder() / "machine.py", title="Machine", url_path="machine"),
         st.Page(pages_folder() / "compare.py", title="Compare machines", url_path="compare"),
         st.Page(pages_folder() / "which_machine.py", title="Which machine?", url_path="which"),

@@ -218,8 +218,8 @@ def _mlx_quantization(folder: Path) -> str:
 
 def local_file(model: ModelMetadata) -> Path:
     """The model's file on this disk. Raises MissingPartError where it is not here, with how to get it."""
-    path = Path(model.source) if model.source else None
-    if path is not None and path.suffix.lower() == ".gguf" and path.is_file():
+    path = Path(model.source) if model.source and not model.predicted else None
+    if path is not None and path.suffix.lower() != ".json" and path.is_file():
         return path
     raise MissingPartError(
         f"the file of {model.name} {model.quantization or ''} is not on this computer; download its .gguf file and name it, "

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from advisor.errors import QuestionError
-from advisor.question import Asked, MachineAsked
+from advisor.question import Asked, MachineAsked, VerifyQuestion
 from advisor.ui.component_files import component_files
 
 T = TypeVar("T", bound=Asked)
@@ -85,7 +85,8 @@ def seed(opened: Opened[T], key: str, value: object) -> str:
 def publish(page: str, question: Asked) -> None:
     """Keep `question` for this page, its machine for all pages, and write it into the address."""
     st.session_state[_kept(page)] = question
-    if isinstance(question, MachineAsked):
+    # A run is always on this machine, whichever one is planned for on other pages.
+    if isinstance(question, MachineAsked) and not isinstance(question, VerifyQuestion):
         st.session_state[_MACHINE] = question
     fields = question.query_fields()
     query = st.query_params.to_dict()

@@ -56,7 +56,8 @@ class Loaded:
         self._model, config = loaded
         self._words = int(config.get("vocab_size") or config.get("text_config", {}).get("vocab_size") or 1000)
         self._tokens = self._realistic(folder)
-        self.weights_bytes = sum(value.nbytes for _, value in tree_flatten(self._model.parameters()))
+        arrays: Any = tree_flatten(self._model.parameters())
+        self.weights_bytes = sum(int(value.nbytes) for _, value in arrays)
 
     def prompt(self, tokens: int) -> Trial:
         """Random tokens, up to the first that comes out."""

@@ -1,0 +1,65 @@
+"""Runs of this process: they belong to the machine, so a page that is opened again finds the run that it started."""
+
+import threading
+
+import streamlit as st
+
+from advisor.verification import Verification
+
+_MOST_KEPT = 20
+_MINE = "headroom:verify:run"
+
+
+class Runs:
+    """The runs that were started here, the newest last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: list[tuple[str, Verification]] = []
+        self._count = 0
+
+    def add(self, run: Verification) -> str:
+        """Keep a run; its id."""
+        with self._lock:
+            self._count += 1
+            id_ = f"run-{self._count}"
+            ended = [entry for entry in self._runs if entry[1].job.progress.ended]
+            for entry in ended[: max(0, len(self._runs) + 1 - _MOST_KEPT)]:
+                self._runs.remove(entry)
+            self._runs.append((id_, run))
+            return id_
+
+    def get(self, id_: str) -> Verification | None:
+        """The run of this id, if it is still kept."""
+        with self._lock:
+            return next((run for known, run in self._runs if known == id_), None)
+
+    def going_on(self) -> str | None:
+        """The id of a run that has not ended."""
+        with self._lock:
+            return next((id_ for id_, run in self._runs if not run.job.progress.ended), None)
+
+
+@st.cache_resource(show_spinner=False)
+def runs() -> Runs:
+    """Those of this process."""
+    return Runs()
+
+
+def current() -> Verification | None:
+    """The run that this visit shows: its own, else one that goes on."""
+    mine = st.session_state.get(_MINE) or runs().going_on()
+    found = runs().get(mine) if mine else None
+    if found is not None:
+        st.session_state[_MINE] = mine
+    return found
+
+
+def show(run: Verification) -> None:
+    """Show a run that was just started."""
+    st.session_state[_MINE] = runs().add(run)
+
+
+def put_away() -> None:
+    """Show the question again."""
+    st.session_state.pop(_MINE, None)
