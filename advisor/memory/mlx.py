@@ -13,9 +13,9 @@ from advisor.memory.mlx_rules import GROUP_SIZE, MlxModel, Recipe, mlx_model
 from advisor.models.hyperparameters import Attention, Hyperparameters
 
 CACHE_STEP = 256
-"""Tokens that a KV cache grows by (models/cache.py:336, KVCache.step)."""
+"""Tokens that a KV cache grows by (models/cache.py:340, KVCache.step)."""
 PREFILL_STEP = 2048
-"""Tokens of a prompt that are processed at a time (generate.py:300)."""
+"""Tokens of a prompt that are processed at a time (generate.py:323)."""
 
 _NOT_THERE = ("rope_freqs", "rope_factors_long", "rope_factors_short")
 """Tables that a GGUF file carries and mlx_lm computes (models/rope_utils.py)."""
@@ -91,7 +91,7 @@ def _is_matrix(tensor: Shape, part: str) -> bool:
 
 
 def _more_bits(part: str, block: int | None, layers: int, rules: MlxModel) -> bool:
-    """convert.py:52-82: part of the layers' values and down projections, and the output layer."""
+    """convert.py:48-75: part of the layers' values and down projections, and the output layer."""
     if part == "output":
         return True
     chosen = part == "attn_v" or part in rules.down or part in rules.v_inside
@@ -105,7 +105,7 @@ def _more_bits(part: str, block: int | None, layers: int, rules: MlxModel) -> bo
 
 
 def full_cells(tokens: int) -> int:
-    """Cells of a KVCache that holds `tokens`: whole steps of 256 (models/cache.py:346-351)."""
+    """Cells of a KVCache that holds `tokens`: whole steps of 256 (models/cache.py:347-364)."""
     return -(-tokens // CACHE_STEP) * CACHE_STEP
 
 
@@ -118,8 +118,8 @@ def rotating_cells(tokens: int, window: int) -> int:
 def cached_widths(hp: Hyperparameters, il: int) -> int:
     """Elements that one token takes in the cache of block `il`, key and value together; 0 where it has none of its own.
 
-    Latent attention caches the latent vector and the rotary part of one head (models/deepseek_v3.py:131-137); DeepSeek-V2's
-    module caches whole heads (models/deepseek_v2.py:221-231).
+    Latent attention caches the latent vector and the rotary part of one head (models/deepseek_v3.py:132-144); DeepSeek-V2's
+    module caches whole heads (models/deepseek_v2.py:221-232).
     """
     if il >= hp.layer_count or not hp.caches_kv[il]:
         return 0

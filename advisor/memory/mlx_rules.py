@@ -28,7 +28,7 @@ class MlxModel:
     always_8bit: tuple[str, ...] = ()
     """Tensors that `quant_predicate` keeps at 8 bits at least."""
     mixed: bool = True
-    """False where it has no "down_proj", so that mixed recipes refuse it (mlx_lm/convert.py:40-42)."""
+    """False where it has no "down_proj", so that mixed recipes refuse it (mlx_lm/convert.py:38-40)."""
     down: tuple[str, ...] = ("ffn_down", "ffn_down_exps", "ffn_down_shexp")
     """Tensors whose module's name holds "down_proj"."""
     v_inside: tuple[str, ...] = ()
@@ -140,7 +140,7 @@ class Recipe:
     name: str
     bits: int | None
     high_bits: int | None = None
-    """Of a mixed recipe: what part of the layers' v_proj and down_proj, and lm_head, get (mlx_lm/convert.py:20-84)."""
+    """Of a mixed recipe: what part of the layers' v_proj and down_proj, and lm_head, get (mlx_lm/convert.py:20-77)."""
     float_bytes: int = 2
     """Bytes of what is not quantized, scales and biases among it: the model's dtype."""
 
