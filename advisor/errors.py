@@ -31,6 +31,15 @@ class QuestionError(HeadroomError, ValueError):
         self.field = field
 
 
+class UnplannedModelError(QuestionError):
+    """The model is known, but not well enough to be planned. `model_id` is its id, `nearest` that of a model that can be."""
+
+    def __init__(self, message: str, *, model_id: str, nearest: str) -> None:
+        super().__init__(message, field="model")
+        self.model_id = model_id
+        self.nearest = nearest
+
+
 # --- parts that are missing -----------------------------------------------------------------------
 
 

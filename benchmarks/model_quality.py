@@ -66,7 +66,7 @@ def features(parameters: int, active: int | None, released: Any) -> list[float]:
 
 def read() -> Table:
     """The scores of models that the catalogue knows; several sources of one score count as their mean."""
-    known = {model.id: model for model in catalogue().models}
+    known = {model.id: model for model in (*catalogue().models, *catalogue().facts_only)}
     cells: dict[tuple[str, str], list[float]] = {}
     for row in tomllib.loads(SCORES.read_text("utf-8"))["models"]:
         for benchmark, value, _ in row["scores"]:

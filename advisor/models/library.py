@@ -5,13 +5,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from difflib import get_close_matches
 from functools import cache, cached_property, lru_cache
+from math import log2
 from pathlib import Path
 from types import MappingProxyType
 
-from advisor.errors import QuestionError
-from advisor.models.catalogue_schema import CatalogueFile, Key, ModelEntry
+from advisor.errors import QuestionError, UnplannedModelError
+from advisor.models.catalogue_schema import Ability, About, CatalogueFile, FactsEntry, Key, ModelEntry
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.keys import hyperparameters
 from advisor.models.metadata import ModelMetadata
@@ -25,6 +25,7 @@ from advisor.models.quantization import (
     quantized_bytes,
     weight_table,
 )
+from advisor.models.search import Found, SearchIndex
 from advisor.models.tensors import TensorOptions, TensorShape, default_options, tensor_list
 
 _FOLDER = Path(__file__).parent / "catalogue"
@@ -34,11 +35,11 @@ _FIXED_HEADER = 24
 
 
 @dataclass(frozen=True, eq=False)
-class CatalogueModel:
-    """One model: what its file says of it, and all that follows from that, worked out when first asked for."""
+class ListedModel:
+    """One model: what its file says of it."""
 
     family: str
-    entry: ModelEntry = field(repr=False)
+    entry: About = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -49,11 +50,6 @@ class CatalogueModel:
     def name(self) -> str:
         """The name people know."""
         return self.entry.name
-
-    @property
-    def architecture(self) -> str:
-        """As general.architecture has it."""
-        return self.entry.architecture
 
     @property
     def parameters(self) -> int:
@@ -76,14 +72,59 @@ class CatalogueModel:
         return self.entry.hf_repo.split("/")[0] if self.entry.hf_repo else None
 
     @property
-    def native_quantization(self) -> str | None:
-        """The quantization it was released in, where that is not 16 bits (gpt-oss: MXFP4_MOE)."""
-        return self.entry.native_quantization
+    def abilities(self) -> frozenset[Ability]:
+        """What it is known to be able to do; what is not among them may be there."""
+        return frozenset(self.entry.abilities)
 
     @property
     def generates(self) -> bool:
         """False for models that only make embeddings."""
         return self.entry.task == "generation"
+
+    @property
+    def search_names(self) -> tuple[str, ...]:
+        """Id, name and aliases."""
+        return (self.id, self.name, *self.entry.aliases)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Its own repository on the hub, then those with GGUF and MLX files."""
+        own = (self.entry.hf_repo,) if self.entry.hf_repo else ()
+        return (*own, *self.entry.gguf_repos, *self.entry.mlx_repos)
+
+    @property
+    def downloads(self) -> int | None:
+        """Of its own repository in 30 days, when it was looked up."""
+        return self.entry.downloads
+
+
+@dataclass(frozen=True, eq=False)
+class FactsModel(ListedModel):
+    """A model that is known but cannot be planned: never ranked, and asked for it the catalogue says what is known."""
+
+    entry: FactsEntry = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogueModel(ListedModel):
+    """One model that can be planned, and all that follows from its file, worked out when first asked for."""
+
+    entry: ModelEntry = field(repr=False)
+
+    @property
+    def architecture(self) -> str:
+        """As general.architecture has it."""
+        return self.entry.architecture
+
+    @property
+    def native_quantization(self) -> str | None:
+        """The quantization it was released in, where that is not 16 bits (gpt-oss: MXFP4_MOE)."""
+        return self.entry.native_quantization
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that it was trained for."""
+        return self.hyperparameters.context_length
 
     @cached_property
     def keys(self) -> Mapping[str, Key | str]:
@@ -128,35 +169,69 @@ class Catalogue:
     """All models, by family and then in the order of the files."""
 
     models: tuple[CatalogueModel, ...]
+    facts_only: tuple[FactsModel, ...] = ()
+    """Known, but without what a plan needs."""
 
     def find(self, text: str) -> CatalogueModel:
-        """The model that `text` names: an id, a name, an alias, a hub repository, or a part that only one model has.
+        """The model that `text` names: an id, a name, an alias, a hub repository, or words that only one model has.
 
         Spelling is forgiving: capitals, spaces, dashes and endings such as "-Instruct-GGUF" do not count. Raises QuestionError
-        naming the nearest ids.
+        naming the nearest ids, and UnplannedModelError where the model is known but cannot be planned.
         """
         wanted = _plain(text)
-        exact = self._named.get(wanted)
-        if exact is not None:
-            return exact
-        partial = sorted({model.id for name, model in self._named.items() if wanted and wanted in name})
+        model = self._named.get(wanted) or self._only_one(text, wanted)
+        if isinstance(model, FactsModel):
+            raise self._unplanned(model)
+        return model
+
+    def search(self, text: str, limit: int = 8) -> list[Found[ListedModel]]:
+        """The models that meet `text`, best first, those without a plan among them (`advisor.models.search`)."""
+        return self._index.search(text, limit)
+
+    def _only_one(self, text: str, wanted: str) -> "CatalogueModel | FactsModel":
+        """The one model that all of `text` is said of."""
+        partial = {model.id: model for name, model in self._named.items() if wanted and wanted in name}
         if len(partial) == 1:
-            return self._named[_plain(partial[0])]
-        if partial:
-            raise QuestionError(f'"{text}" may be any of {_listed(partial)}; name one of them', field="model")
-        near = get_close_matches(wanted, self._named, n=6, cutoff=0.5)
-        ids = list(dict.fromkeys(self._named[name].id for name in near))
-        hint = f"; near it are {_listed(ids)}" if ids else ""
+            return next(iter(partial.values()))
+        found = self.search(text, limit=len(self.models))
+        for fitting in ([one.model for one in found if one.named], [one.model for one in found if one.whole]):
+            if len(fitting) == 1:
+                return self._named[_plain(fitting[0].id)]
+        if len(partial) > 1:
+            raise QuestionError(f'"{text}" may be any of {_listed(sorted(partial))}; name one of them', field="model")
+        near = [one.model.id for one in found[:6]]
+        hint = f"; near it are {_listed(near)}" if near else ""
         raise QuestionError(f'there is no model "{text}" in the catalogue{hint}', field="model")
 
+    def _unplanned(self, model: FactsModel) -> UnplannedModelError:
+        """The error that says what is known of `model` and what is missing."""
+        nearest = self.nearest_planned(model)
+        return UnplannedModelError(
+            f"{model.name} is known ({_facts(model)}), but cannot be planned because {model.entry.missing}; "
+            f"name a .gguf file of it, or ask for the nearest model that can be planned, {nearest.id}",
+            model_id=model.id,
+            nearest=nearest.id,
+        )
+
+    def nearest_planned(self, model: ListedModel) -> CatalogueModel:
+        """The planned model most like `model`: of its family, else of its publisher, else of any, the nearest in size."""
+        kin = [one for one in self.models if one.family == model.family]
+        kin = kin or [one for one in self.models if one.publisher == model.publisher] or list(self.models)
+        return min(kin, key=lambda one: (abs(log2(one.parameters / model.parameters)), one.id))
+
     @cached_property
-    def _named(self) -> dict[str, CatalogueModel]:
-        named: dict[str, CatalogueModel] = {}
-        for model in self.models:
-            for name in (model.id, model.name, *model.entry.aliases):
+    def _index(self) -> SearchIndex[ListedModel]:
+        return SearchIndex[ListedModel]([*self.models, *self.facts_only])
+
+    @cached_property
+    def _named(self) -> dict[str, CatalogueModel | FactsModel]:
+        named: dict[str, CatalogueModel | FactsModel] = {}
+        every: tuple[CatalogueModel | FactsModel, ...] = (*self.models, *self.facts_only)
+        for model in every:
+            for name in model.search_names:
                 named[_plain(name)] = model
-        for model in self.models:
-            for repo in filter(None, (model.entry.hf_repo, *model.entry.gguf_repos)):
+        for model in every:
+            for repo in model.repositories:
                 named.setdefault(_plain(repo), model)
                 named.setdefault(_plain(repo.split("/")[-1]), model)
         return named
@@ -165,16 +240,40 @@ class Catalogue:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that comes with the program, read once."""
+    families = [read_family(path) for path in sorted(_FOLDER.glob("*.toml")) if path.name != _TOKENIZERS]
     return Catalogue(
-        tuple(model for path in sorted(_FOLDER.glob("*.toml")) if path.name != _TOKENIZERS for model in read_family(path))
+        tuple(model for family in families for model in family.models),
+        tuple(model for family in families for model in family.facts_only),
     )
 
 
-def read_family(path: Path) -> tuple[CatalogueModel, ...]:
+def read_family(path: Path) -> Catalogue:
     """The models of one catalogue file. Raises pydantic.ValidationError where it is not in the format."""
     with path.open("rb") as file:
         family = CatalogueFile.model_validate(tomllib.load(file))
-    return tuple(CatalogueModel(family.family, entry) for entry in family.models)
+    return Catalogue(
+        tuple(CatalogueModel(family.family, entry) for entry in family.models),
+        tuple(FactsModel(family.family, entry) for entry in family.facts_only),
+    )
+
+
+def _facts(model: FactsModel) -> str:
+    """What is known of a model without a plan, in a few words."""
+    entry = model.entry
+    said = [f"{_billions(entry.parameters)} parameters"]
+    if entry.active_parameters:
+        said.append(f"{_billions(entry.active_parameters)} active")
+    if entry.context_length:
+        said.append(f"{entry.context_length:,} tokens of context")
+    if entry.license:
+        said.append(f"license {entry.license}")
+    if entry.release_date:
+        said.append(f"released {entry.release_date}")
+    return ", ".join(said)
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:,.0f} billion" if count >= 100e9 else f"{count / 1e9:.3g} billion"
 
 
 @lru_cache(maxsize=4096)

@@ -116,6 +116,13 @@ def _spellings() -> dict[str, str]:
     return spellings | {_key(alias): name for alias, name in _TABLE["aliases"].items()}
 
 
+def is_quantization(text: str) -> bool:
+    """True where `parse_quantization` knows the name."""
+    key = _key(text)
+    match = _MLX.fullmatch(key)
+    return key in _spellings() or (match is not None and f"mlx-{match[1]}bit" in QUANTIZATIONS)
+
+
 def parse_quantization(text: str) -> str:
     """Canonical name of a quantization written in any usual way.
 

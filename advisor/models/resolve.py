@@ -15,11 +15,12 @@ from advisor.models.gguf_header import GGUFHeader, read_header
 from advisor.models.hf_config import CONFIG_NAME, model_from_config
 from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header, quantization_in_name
-from advisor.models.quantization_names import parse_quantization
+from advisor.models.quantization_names import is_quantization, parse_quantization
 from advisor.models.sources.hub_address import HubAddress, hub_address
 
 DEFAULT_QUANTIZATION = "Q4_K_M"
 _OLLAMA, _LM_STUDIO = "ollama:", "lmstudio:"
+_OLLAMA_SIZE = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[bm](?![a-z])|latest$", re.IGNORECASE)
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
@@ -135,6 +136,9 @@ def _from_gguf(path: Path, quantization: str | None) -> ModelMetadata:
 
 def _from_catalogue(text: str, quantization: str | None) -> ModelMetadata:
     name, _, suffix = text.partition(":")
+    if _OLLAMA_SIZE.match(suffix):  # "llama3.1:8b", "llama3.1:8b-instruct-q5_K_M"
+        size, _, last = suffix.rpartition("-")
+        name, suffix = (f"{name}:{size}", last) if is_quantization(last) else (text, "")
     model = catalogue().find(name)
     return model.quantized(_agreed(text, suffix, quantization) or default_quantization(model))
 
