@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from advisor.cli.detect import detect
+from advisor.cli.download import download
 from advisor.cli.estimate import estimate
 from advisor.cli.fit import fit
 from advisor.cli.models import models
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (detect, estimate, quantize_plan, fit, serve, verify, models):
+for command in (detect, estimate, quantize_plan, fit, serve, verify, models, download):
     app.command()(command)
 app.add_typer(report, name="report")
 

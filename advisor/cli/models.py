@@ -21,8 +21,15 @@ def models(
     loaded = loaded_now(seconds=1.0)
     if as_json:
         rows = [
-            {"model": one.text, "name": one.name, "path": one.path, "source": one.source, "format": one.format}
-            | {"quantization": one.quantization, "file_bytes": one.size_bytes}
+            {
+                "model": one.text,
+                "name": one.name,
+                "path": one.path,
+                "source": one.source,
+                "format": one.format,
+                "quantization": one.quantization,
+                "file_bytes": one.size_bytes,
+            }
             for one in found.models
         ]
         print_json({"schema": 1, "complete": found.complete, "models": rows, "loaded": [asdict(one) for one in loaded]})

@@ -34,7 +34,7 @@ from advisor.errors import (
 from advisor.models.gguf_header import GGUFHeader, parse_header
 from advisor.models.gguf_split import join_parts
 from advisor.models.gguf_stream import MAX_HEADER_BYTES
-from advisor.models.sources.hub_address import MAIN, endpoint, is_offline
+from advisor.models.sources.hub_address import MAIN, endpoint, hub_cache_folder, is_offline
 from advisor.models.sources.hub_cache import HubCache
 from advisor.models.sources.hub_files import MOST_FILES, HubFile, HubModel, Repository, hub_file, repository
 from advisor.models.sources.hub_header import LATER_PART_BYTES, RemoteStart
@@ -43,6 +43,8 @@ from advisor.models.sources.hub_transport import Bounds, bounded
 V = TypeVar("V")
 _MOST_PARTS = 256
 _LONGEST_PAUSE_S = 60.0
+_LARGEST_FILE = 2**50
+_DAYS_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -170,16 +172,24 @@ class HubAccess:
         self._cache.put(*key, data=data)
         return data
 
-    def read(
-        self, url: str, what: str, reader: Callable[[httpx2.Response], V], *, headers: dict[str, str], seconds: float
-    ) -> V:
-        """What `reader` makes of the answer at `url` of the endpoint: for downloads, which take longer than a question."""
+    def download(
+        self, url: str, what: str, reader: Callable[[httpx2.Response], None], start: int, stop: threading.Event
+    ) -> None:
+        """Gives `reader` the answer with the bytes of a file from `start` on. It may take days; `stop` ends it."""
 
-        def ask() -> V:
-            with self._opened(url, **headers) as answer:
-                return reader(answer)
+        def ask() -> None:
+            with self._opened(url, **({"Range": f"bytes={start}-"} if start else {})) as answer:
+                reader(answer)
 
-        return self._asked(what, ask, most_bytes=2**62, seconds=seconds)
+        self._asked(what, ask, most_bytes=_LARGEST_FILE, seconds=_DAYS_S, stop=stop)
+
+    def into_cache(self, repo: str, path: str, revision: str) -> str:
+        """Where huggingface_hub's cache has a file, which it links to if its content is there already, else downloads."""
+
+        def ask() -> str:
+            return self._api().hf_hub_download(repo, path, revision=revision, cache_dir=hub_cache_folder())
+
+        return self._asked(f"{repo}/{path}", ask, most_bytes=_LARGEST_FILE)
 
     def url(self, repo: str, path: str, revision: str = MAIN) -> str:
         """Where a file's bytes are."""
@@ -187,7 +197,16 @@ class HubAccess:
 
     # --- how they are asked ----------------------------------------------------------------------
 
-    def _asked(self, what: str, ask: Callable[[], V], *, most_bytes: int, narrow: bool = False, seconds: float = 0) -> V:
+    def _asked(
+        self,
+        what: str,
+        ask: Callable[[], V],
+        *,
+        most_bytes: int,
+        narrow: bool = False,
+        seconds: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> V:
         """What `ask` returns, asked within the limits; what cannot be reached is not asked again at once."""
         if is_offline():
             raise HubOfflineError(
@@ -198,7 +217,7 @@ class HubAccess:
         if pause is not None and time.monotonic() < pause[0]:
             raise pause[1]
         until = time.monotonic() + (seconds or self._limits.seconds)
-        bounds = Bounds(what, httpx2.URL(self._address), until, most_bytes, narrow=narrow)
+        bounds = Bounds(what, httpx2.URL(self._address), until, most_bytes, narrow, stop or threading.Event())
         try:
             return bounded(bounds, ask)
         except (HubUnreachableError, HubBusyError) as error:

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from advisor.errors import QuestionError
@@ -57,6 +58,13 @@ def is_offline() -> bool:
     """Whether huggingface_hub's offline mode is on, by HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
     said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return said.upper() in _TRUE
+
+
+def hub_cache_folder() -> Path:
+    """Where huggingface_hub keeps files, by its own variables (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME)."""
+    said = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(said or Path(os.environ.get("HF_HOME") or base / "huggingface") / "hub").expanduser()
 
 
 def hub_address(text: str) -> HubAddress | None:

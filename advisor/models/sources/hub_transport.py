@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar
@@ -28,6 +28,7 @@ QUIET_S = 10.0
 _NARROW_BUFFER = 128 * 2**10
 """Bytes that may be on their way when a header has been read and the connection is closed (Linux doubles it)."""
 _GRACE_S = 0.5
+_POLL_S = 0.2
 _MOST_REDIRECTS = 5
 
 
@@ -43,6 +44,7 @@ class Bounds:
     narrow: bool = False
     """For headers: read as little as possible ahead."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    """Ends the question at once: set by who asks, or at the end of the time."""
     led_to: set[str] = field(default_factory=set)
     """Origins that the endpoint redirected to."""
 
@@ -78,11 +80,12 @@ def bounded(bounds: Bounds, call: Callable[[], V]) -> V:
 
     # A daemon: Python does not wait for it at its end, as it would for a pool's.
     threading.Thread(target=contextvars.copy_context().run, args=(work,), name="hub", daemon=True).start()
-    try:
-        return answer.result(timeout=bounds.left() + _GRACE_S)
-    except TimeoutError:
-        bounds.cancelled.set()
-        raise bounds.too_slow() from None
+    while not answer.done():
+        wait([answer], timeout=_POLL_S)
+        if bounds.cancelled.is_set() or time.monotonic() > bounds.until + _GRACE_S:
+            bounds.cancelled.set()
+            raise bounds.too_slow()
+    return answer.result()
 
 
 @cache

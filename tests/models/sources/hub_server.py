@@ -149,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer()
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def _fault(self) -> Fault:
         for path, fault in self.hub.faults.items():
             if path in f"{self.name}:{unquote(self.path)}" and fault.times > 0:
@@ -258,7 +261,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {}), **self.fault.headers}.items():
             self.send_header(name, value)
+        if self.name == "hub":
+            self.send_header("X-Repo-Commit", "1" * 40)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         step = 1 if self.fault.drip_s else 64 * 2**10
         end = len(body) if self.fault.cut_after is None else self.fault.cut_after
         try:

@@ -1,0 +1,150 @@
+"""What is on this machine: models of every program that keeps some, and what is loaded now. At home only: it reads the disk."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from advisor.errors import HeadroomError, LocalServerError
+from advisor.models.sources import lmstudio, ollama
+from advisor.models.sources.files import Found, FoundModel, find_models
+from advisor.models.sources.hub_address import hub_cache_folder
+from advisor.models.sources.local_server import ask
+
+SECONDS = 1.0
+_LM_STUDIO_PORT = 1234
+_LLAMA_SERVER = "llama-server"
+_MOST_LOADED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that a program holds in memory now. What the program does not say is None."""
+
+    program: str
+    """"Ollama", "LM Studio" or "llama-server"."""
+    name: str
+    memory_bytes: int | None
+    """All of it, on GPU and host."""
+    gpu_bytes: int | None
+    context: int | None
+
+
+def models_here(folders: Iterable[Path] = (), *, seconds: float = SECONDS) -> Found:
+    """The models of Ollama, LM Studio, the hub's and llama.cpp's caches and of `folders`; each file once, newest first.
+
+    Raises MissingPartError or QuestionError only for one of `folders`.
+    """
+    until = time.monotonic() + seconds
+    asked = [find_models(folder, seconds=seconds) for folder in folders]
+    complete, unreadable = all(found.complete for found in asked), sum(found.unreadable for found in asked)
+    models = [model for found in asked for model in found.models]
+    for source in (_ollama, lmstudio.models):
+        for model in source():
+            if time.monotonic() > until:
+                complete = False
+                break
+            models.append(model)
+    for folder in cache_folders():
+        with suppress(HeadroomError):
+            found = find_models(folder, source="hugging-face", seconds=max(until - time.monotonic(), 0.05))
+            complete, unreadable = complete and found.complete, unreadable + found.unreadable
+            models += found.models
+    once = {_file(model): model for model in reversed(models)}
+    return Found(tuple(sorted(once.values(), key=lambda model: (-model.changed_s, model.name))), complete, unreadable)
+
+
+def cache_folders() -> tuple[Path, ...]:
+    """Where huggingface_hub (and with it MLX, vLLM and newer llama.cpp) and llama.cpp itself keep what they downloaded."""
+    home = Path.home()
+    # fs_get_cache_directory, llama.cpp common/common.cpp
+    if sys.platform == "darwin":
+        llama = home / "Library" / "Caches" / "llama.cpp"
+    elif sys.platform == "win32":
+        llama = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "llama.cpp"
+    else:
+        llama = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "llama.cpp"
+    return tuple(dict.fromkeys((hub_cache_folder(), Path(os.environ.get("LLAMA_CACHE") or llama).expanduser())))
+
+
+def _ollama() -> Iterator[FoundModel]:
+    with suppress(OSError):
+        yield from ollama.found_models()
+
+
+def _file(model: FoundModel) -> object:
+    """What tells files apart whatever they are called: LM Studio and others link to files of each other."""
+    with suppress(OSError):
+        status = Path(model.path).stat()
+        if status.st_ino:
+            return status.st_dev, status.st_ino
+    return model.path
+
+
+# --- loaded now --------------------------------------------------------------------------------------
+
+
+def loaded_now(*, seconds: float = 0.5) -> tuple[Loaded, ...]:
+    """What Ollama, LM Studio and llama-server on this machine hold in memory; those that do not answer are left out."""
+    found: list[list[Loaded]] = []
+
+    def look(source: Callable[[float], list[Loaded]]) -> None:
+        with suppress(LocalServerError, psutil.Error, OSError):
+            found.append(source(seconds))
+
+    threads = [threading.Thread(target=look, args=(one,), daemon=True) for one in (_of_ollama, _of_lm_studio, _of_llama_server)]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + seconds + 0.3
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0))
+    rows = [row for rows in found for row in rows]
+    return tuple(sorted(rows, key=lambda row: (row.program, row.name)))[:_MOST_LOADED]
+
+
+def _of_ollama(seconds: float) -> list[Loaded]:
+    return [Loaded("Ollama", one.name, one.total_bytes, one.gpu_bytes, one.context) for one in ollama.running(seconds=seconds)]
+
+
+def _of_lm_studio(seconds: float) -> list[Loaded]:
+    """By its REST API (lmstudio.ai/docs/developer/rest/endpoints), which says what is loaded and not how much it takes."""
+    rows = ask(f"http://127.0.0.1:{_LM_STUDIO_PORT}/api/v0/models", seconds=seconds).get("data")
+    return [
+        Loaded("LM Studio", _text(row.get("id")), None, None, _number(row.get("loaded_context_length")))
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and row.get("state") == "loaded"
+    ]
+
+
+def _of_llama_server(_seconds: float) -> list[Loaded]:
+    """By its process: the model is an argument, what it takes is the process's own memory (without what lies on GPUs)."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        if (process.info["name"] or "").lower().removesuffix(".exe") != _LLAMA_SERVER:
+            continue
+        with suppress(psutil.Error):
+            found.append(_llama_process(process.cmdline(), process.memory_info().rss))
+    return found
+
+
+def _llama_process(arguments: list[str], rss: int) -> Loaded:
+    named = dict(pairwise(arguments))
+    model = next((named[flag] for flag in ("-m", "--model", "-hf", "--hf-repo") if flag in named), _LLAMA_SERVER)
+    context = next((named[flag] for flag in ("-c", "--ctx-size") if flag in named), "")
+    return Loaded(_LLAMA_SERVER, Path(model).name[:200], rss, None, int(context) if context.isdecimal() else None)
+
+
+def _text(value: object) -> str:
+    return value[:200] if isinstance(value, str) else "unknown"
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
