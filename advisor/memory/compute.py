@@ -121,7 +121,16 @@ def flash_attention_stays(facts: Facts) -> bool:
     placed_apart = len(devices) > 1 and (mixed or elsewhere)
     if not facts.shape.flash or not (placed_apart or rules.supports_attention or _norms_offloaded(facts)):
         return True
-    return _flash_attention_stays(facts.shape, facts.blocks, facts.ends)
+    slots = facts.shape.sequences
+    return _flash_attention_stays(replace(facts.shape, tokens=slots, outputs=slots), _without_inner(facts.blocks), facts.ends)
+
+
+def _without_inner(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """The blocks by which it is decided: which device a node falls to is a matter of its block and those beside it, so that
+    blocks among their like, and periods of blocks, need not all be there."""
+    blocks = tuple(blocks[number] for number in kept(len(blocks), cuts(blocks)))
+    last = len(blocks) - 1
+    return tuple(one for i, one in enumerate(blocks) if i in (0, last) or not (blocks[i - 1] is one is blocks[i + 1]))
 
 
 def _norms_offloaded(facts: Facts) -> bool:
@@ -135,12 +144,9 @@ def _norms_offloaded(facts: Facts) -> bool:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _flash_attention_stays(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends) -> bool:
-    # Which device a node falls to is decided within its block or beside it, so periods of blocks need not all be there.
-    blocks = tuple(blocks[number] for number in kept(len(blocks), cuts(blocks)))
-    slots = shape.sequences
-    graph = build(replace(shape, tokens=slots, outputs=slots), blocks, ends)
+    graph = build(shape, blocks, ends)
     assign_devices(graph, shape.host, RULES[shape.backend])
     placed = [node.device for node in graph.nodes if node.op == "flash_attn"]
     wanted = [block.device for block in blocks if "attn_q.weight" in block.named or "attn_qkv.weight" in block.named]

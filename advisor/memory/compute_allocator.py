@@ -78,10 +78,7 @@ class _Lifetimes:
         self.segments[node.home][-1].append(Request(node.tensor, self.segment - node.segment, None, node.stage))
 
     def release(self, parent: Node) -> None:
-        """One reader less of `parent`."""
-        parent.children -= 1
-        if parent.children or parent.views:
-            return
+        """Nothing reads `parent` any more."""
         root = parent.view_of
         if root is None:
             if parent.held:
@@ -106,13 +103,14 @@ def _count_readers(run: _Lifetimes, steps: Sequence[Step]) -> None:
         if dependency:
             node.children += 1
             continue
-        if node.view_of is not None:
-            node.view_of.views += 1
+        root = node.view_of
+        if root is not None:
+            root.views += 1
         if node.is_input:
             run.take(node, node.device)
         for source in node.sources:
             source.children += 1
-            if source.is_input:
+            if source.is_input and not source.held:
                 run.take(source, node.device)
 
 
@@ -129,14 +127,20 @@ def lifetimes(leaves: Iterable[Node], parts: Sequence[Sequence[Step]], devices: 
         for node, dependency in steps:
             if dependency:
                 take(node, node.device)
-                release(node)
+                node.children -= 1
+                if not (node.children or node.views):
+                    release(node)
                 continue
-            for source in node.sources:
-                if not source.held:
+            sources = node.sources
+            for source in sources:
+                if not (source.held or source.resident or source.view_of):
                     take(source, node.device)
-            take(node, node.device)
-            for source in node.sources:
-                release(source)
+            if not (node.held or node.view_of):
+                take(node, node.device)
+            for source in sources:
+                source.children -= 1
+                if not (source.children or source.views):
+                    release(source)
     return tuple(tuple(map(tuple, segments)) for segments in run.segments)
 
 

@@ -24,7 +24,7 @@ IN_PLACE = frozenset(
 VIEW_OPS = frozenset({"view", "reshape", "permute", "transpose"})
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """One tensor of the graph. `shape` is in ggml's order; a negative entry stands for a number of cache cells."""
 
@@ -120,24 +120,17 @@ class Graph:
 
     def expand(self, node: Node) -> Node:
         """Append `node` and what it reads, depth first in the order of the sources (ggml.c, ggml_visit_parents)."""
-        stack: list[tuple[Node, int]] = [(node, 0)]
+        stack = [] if node.listed else [node]
         while stack:
-            current, index = stack.pop()
-            if index == 0:
-                if current.listed:
-                    continue
-                current.listed = True
-            sources = current.sources
-            # What is listed already would be passed over at once.
-            while index < len(sources) and sources[index].listed:
-                index += 1
-            if index < len(sources):
-                stack.append((current, index + 1))
-                stack.append((sources[index], 0))
-            elif current.op == "none":
-                self.leaves.append(current)
+            current = stack[-1]
+            for source in current.sources:
+                if not source.listed:
+                    stack.append(source)
+                    break
             else:
-                self.nodes.append(current)
+                del stack[-1]
+                current.listed = True
+                (self.leaves if current.op == "none" else self.nodes).append(current)
         return node
 
     def input(self, kind: str, *shape: Dim) -> Node:

@@ -88,11 +88,14 @@ class _Splitter:
         self.parts.append(part)
         for node in nodes:
             if node.op not in VIEW_OPS:
-                reads_weight = any(source.is_weight and source.device != part.device for source in node.sources)
-                if node.device != part.device or (part.inputs and reads_weight):
+                if node.device != part.device or (part.inputs and _reads_weight_of_another(node, part.device)):
                     part = _Part(node.device)
                     self.parts.append(part)
-                self._copy_inputs(node, part)
+                device = part.device
+                for source in node.sources:
+                    if source.device != device:
+                        self._copy_inputs(node, part)
+                        break
             part.nodes.append(node)
 
     def _copy_inputs(self, node: Node, part: "_Part") -> None:
@@ -105,6 +108,10 @@ class _Splitter:
                 self._made[key] = [_copy(source, part.device, pinned=pinned) for _ in range(self.copies)]
                 part.inputs.append((source, self._made[key]))
             node.sources[index] = self._made[key][0]
+
+
+def _reads_weight_of_another(node: Node, device: int) -> bool:
+    return any(source.is_weight and source.device != device for source in node.sources)
 
 
 @dataclass
