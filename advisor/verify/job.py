@@ -17,6 +17,7 @@ from typing import Any
 from advisor.engine.worker import end_of_worker
 from advisor.errors import HeadroomError, MissingPartError
 from advisor.verify.child import COMMAND, Child
+from advisor.verify.held import Held
 from advisor.verify.measurement import MOST_SAMPLES, Failure, FailureKind, Sample, Stage, last_lines
 from advisor.verify.protocol import Result, RunError, RunRequest, result_of
 from advisor.verify.sampler import Machine, Sampler, ThisMachine
@@ -264,7 +265,8 @@ class Job:
         if kind == "stage":
             self._set(Progress(event["stage"], event["done"], event["left_s"]))
         elif kind == "baseline":
-            self._sampler.begin(child.pid)
+            held = event.get("held")
+            self._sampler.begin(Held(0, 0) if held is None else Held(**held))
         elif kind == "failure":
             return event["kind"], str(event["message"])
         elif kind == "result":

@@ -1,9 +1,11 @@
 """What a worker process is told and what it tells: plain values that travel as JSON lines over its stdin and stdout."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
+from advisor.verify.held import held_by
 from advisor.verify.measurement import FailureKind, Stage
 
 BUDGET_S = 90.0
@@ -88,8 +90,9 @@ class Teller:
         self._tell({"event": "stage", "stage": stage, "done": done, "left_s": left_s})
 
     def loading(self) -> None:
-        """From here on, memory counts: the engine itself is loaded, the model is not."""
-        self._tell({"event": "baseline"})
+        """From here on, memory counts: the engine itself is loaded, the model is not. What is held now is told with it."""
+        held = held_by(os.getpid())
+        self._tell({"event": "baseline", "held": None if held is None else asdict(held)})
 
     def result(self, result: Result) -> None:
         """The end of a good run."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import sys
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,25 +11,12 @@ from advisor.machines.detect import nvml
 from advisor.machines.detect.host import memory
 from advisor.machines.detect.probe import ProbeError
 from advisor.machines.detect.system import System
-from advisor.units import KIB
+from advisor.verify.held import Held, held_by
 from advisor.verify.measurement import Sample, Stage
 
 _FULL = re.compile(r"^full avg10=([\d.]+)", re.MULTILINE)
 _MAC_LEVELS = {1: 0.0, 2: 30.0, 4: 100.0}
 """kern.memorystatus_vm_pressure_level: normal, warning, critical (xnu bsd/kern/kern_memorystatus_notify.c)."""
-_STATUS = re.compile(r"^(RssAnon|RssFile|RssShmem):\s+(\d+) kB", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What one process holds in memory."""
-
-    anonymous_bytes: int
-    file_bytes: int
-
-    def less(self, start: "Held") -> "Held":
-        """What was added since `start`."""
-        return Held(max(0, self.anonymous_bytes - start.anonymous_bytes), max(0, self.file_bytes - start.file_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +61,8 @@ class ThisMachine:
             processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
         except psutil.Error:
             return None
-        parts = [part for process in processes if (part := self._held_by(process)) is not None]
+        parts = [part for process in processes if (part := held_by(process.pid)) is not None]
         return Held(sum(part.anonymous_bytes for part in parts), sum(part.file_bytes for part in parts)) if parts else None
-
-    def _held_by(self, process: psutil.Process) -> Held | None:
-        text = self._system.read(f"/proc/{process.pid}/status") if sys.platform == "linux" else None
-        sizes = {name: int(size) * KIB for name, size in _STATUS.findall(text or "")}
-        if sizes:
-            return Held(sizes.get("RssAnon", 0) + sizes.get("RssShmem", 0), sizes.get("RssFile", 0))
-        with contextlib.suppress(psutil.Error):
-            return Held(process.memory_info().rss, 0)
-        return None
 
     def _pressure(self) -> float | None:
         if self._system.platform == "Darwin":
@@ -123,26 +100,27 @@ class Sampler:
 
     machine: Machine
     samples: list[Sample]
-    _start: tuple[Held, int | None] | None = None
+    _start: Held | None = None
+    _gpu_start: int | None = None
     process_peak_bytes: int | None = None
     gpu_peak_bytes: int | None = None
 
-    def begin(self, pid: int) -> None:
-        """What the worker and the GPUs hold now is not the model's."""
-        held, reading = self.machine.held(pid), self.machine.reading()
-        self._start = (held or Held(0, 0), reading.gpu_bytes)
-        self.process_peak_bytes = self.gpu_peak_bytes = None
+    def begin(self, held: Held) -> None:
+        """What the worker held before it loaded the model is not the model's."""
+        self._start = held
+        self.process_peak_bytes = None
 
     def take(self, pid: int, at_s: float, stage: Stage) -> Reading:
         """Add a sample; the reading of the system that it is from. Before `begin` there is nothing of the process in it."""
         reading = self.machine.reading()
         held = self.machine.held(pid)
         own = gpu = None
-        if self._start is not None:
-            start, gpu_start = self._start
-            own = None if held is None else held.less(start)
-            if gpu_start is not None and reading.gpu_bytes is not None:
-                gpu = max(0, reading.gpu_bytes - gpu_start)
+        if self._start is not None and held is not None:
+            own = held.less(self._start)
+        if reading.gpu_bytes is not None:
+            # The first sample is from before the worker has asked a GPU for anything.
+            self._gpu_start = reading.gpu_bytes if self._gpu_start is None else self._gpu_start
+            gpu = max(0, reading.gpu_bytes - self._gpu_start)
         if own is not None:
             self.process_peak_bytes = max(self.process_peak_bytes or 0, own.anonymous_bytes + own.file_bytes)
         if gpu is not None:
