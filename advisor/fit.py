@@ -39,7 +39,7 @@ class Fit:
             "machine": {"id": self.machine.id, "name": self.machine.name},
             "context": self.question.context,
             "purpose": self.question.purpose,
-            "options": [_option_json(option) for option in self.options],
+            "options": [option_json(option) for option in self.options],
             "assumptions": list(self.assumptions),
         }
 
@@ -78,7 +78,8 @@ def _fast_enough(option: Option, least: float) -> bool:
     return option.speed is not None and option.speed.generate_tps is not None and option.speed.generate_tps.expected >= least
 
 
-def _option_json(option: Option) -> dict[str, Any]:
+def option_json(option: Option) -> dict[str, Any]:
+    """One option, as `fit` and `recommend` answer it."""
     metadata = option.model.quantized(option.quantization)
     return {
         "rank": option.rank,

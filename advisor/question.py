@@ -106,6 +106,14 @@ class FitQuestion(MachineAsked):
     min_tps: Positive | None = None
 
 
+class RecommendQuestion(FitQuestion):
+    """What should I run? Of one model: in which file and with which settings."""
+
+    model: Text | None = None
+    """None: the best of all."""
+    quant: Text | None = None
+
+
 class CompareQuestion(Asked):
     """What do these machines run, side by side?"""
 

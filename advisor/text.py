@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from advisor.models.sources.files import Found
     from advisor.models.sources.here import Loaded
     from advisor.quantize_plan import QuantizePlan
+    from advisor.recommend import Recommended
     from advisor.verify.measurement import Measurement
 
 WIDE = 110
@@ -44,6 +45,27 @@ def estimate_text(result: Estimate, width: int = WIDE) -> str:
     lines += ["", _drawn(_device_table(result.plan.devices), width)]
     if result.assumptions:
         lines += ["", "Assumed:", *_listed(result.assumptions, width)]
+    return "\n".join(lines)
+
+
+def recommend_text(result: "Recommended", width: int = WIDE) -> str:
+    """The choice, why, the commands, what else there is; or what would have to change."""
+    lines = _wrapped(f"For {result.question.purpose} on {machine_line(result.machine)}:", width)
+    found = result.recommendation
+    if found is None:
+        lines.append("Nothing runs here.")
+    else:
+        lines += ["", *_wrapped(f"{found.choice.model.name} in {found.choice.quantization}", width)]
+        lines += _listed((*found.why, *found.advice), width)
+    for name, command in result.commands.items():
+        lines += ["", f"{name}:", *(f"    {line}" for line in command.text.splitlines()), *_listed(command.notes, width)]
+    if result.changes:
+        lines += ["", "To make it fit:", *_listed(tuple(change.said for change in result.changes), width)]
+    if found is not None and found.alternatives:
+        lines += ["", "Not chosen:"]
+        lines += _listed(
+            tuple(f"{each.option.model.name} {each.option.quantization}: {each.why_not}" for each in found.alternatives), width
+        )
     return "\n".join(lines)
 
 

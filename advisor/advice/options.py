@@ -109,15 +109,17 @@ def best_in_part(whole: Option, machine: MachineProfile, settings_for: SettingsF
 def hopeless(model: Candidate, quantization: str, machine: MachineProfile, *, with_host: bool = False) -> bool:
     """True where the weights alone are too much, reckoned by the type that most of them have.
 
-    A tenth is taken off for what always stays on the host (the token embedding). False where the capacity is unknown.
+    A tenth is taken off for what always stays on the host (the token embedding). False where capacity or quantization
+    is unknown.
     """
     shared = machine.kind != "discrete"
     sizes = [machine.memory.capacity_bytes] if shared else [gpu.capacity_bytes for gpu in machine.gpus]
     if with_host and not shared:
         sizes.append(machine.memory.capacity_bytes)
-    if any(size is None for size in sizes):
+    entry = QUANTIZATIONS.get(quantization)
+    if entry is None or any(size is None for size in sizes):
         return False
-    return 0.9 * model.parameters * QUANTIZATIONS[quantization].default_bits / 8 > sum(size or 0 for size in sizes)
+    return 0.9 * model.parameters * entry.default_bits / 8 > sum(size or 0 for size in sizes)
 
 
 def _option(model: Candidate, file: ModelMetadata, plan: MemoryPlan, machine: MachineProfile) -> Option:

@@ -4,7 +4,7 @@ A file's worth is its expected quality, half of its uncertainty taken off, less 
 wishes. Models without any published benchmark are listed and never advised: nothing measured speaks for them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf, log2
 
@@ -18,6 +18,9 @@ from advisor.speed.forecast import forecast
 
 IN_PART = 12
 """Models at most that are tried with a part in system memory: each takes a tenth of a second."""
+
+
+Offered = Callable[[Candidate], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ def weighed_files(
     purpose: Purpose,
     *,
     least_tps: float | None = None,
+    offered: Offered = ladder,
 ) -> tuple[Weighed, ...]:
     """Every file of every model that `machine` holds whole, by worth; and of the larger models with measured scores those that
-    run with a part in system memory, as far as they could be worth more. `least_tps` takes the place of the purpose's.
+    run with a part in system memory, as far as they could be worth more. `least_tps` takes the place of the purpose's;
+    `offered` names the quantizations that a model is looked at in, best first.
     """
     wishes = PURPOSES[purpose]
     if least_tps is not None:
@@ -56,7 +61,7 @@ def weighed_files(
     whole: list[Option] = []
     too_large: list[Candidate] = []
     for model in models:
-        found = _whole(model, machine, settings_for)
+        found = _whole(model, offered(model), machine, settings_for)
         whole += found
         if not any(_is_usual(option) for option in found):
             too_large.append(model)
@@ -68,13 +73,13 @@ def weighed_files(
     larger = [(worth, model) for model in too_large if (worth := _cautious(quality_key(model, USUAL, purpose))) > best]
     larger.sort(key=lambda each: -each[0])
     measured = [model for _, model in larger if quality_key(model, USUAL, purpose).score is not None]
-    reachable = [model for model in measured if not hopeless(model, ladder(model)[-1], machine, with_host=True)]
-    in_part = [option for model in reachable[:IN_PART] if (option := _in_part(model, machine, settings_for))]
+    reachable = [model for model in measured if not hopeless(model, offered(model)[-1], machine, with_host=True)]
+    in_part = [option for model in reachable[:IN_PART] if (option := _in_part(model, offered(model), machine, settings_for))]
     return weigh([*whole, *in_part], machine, wishes, purpose) if in_part else weighed
 
 
-def _whole(model: Candidate, machine: MachineProfile, settings_for: SettingsFor) -> list[Option]:
-    names = [name for name in ladder(model) if not hopeless(model, name, machine)]
+def _whole(model: Candidate, names: Sequence[str], machine: MachineProfile, settings_for: SettingsFor) -> list[Option]:
+    names = [name for name in names if not hopeless(model, name, machine)]
     if not names:
         return []
     files = [model.quantized(name) for name in names]
@@ -92,9 +97,8 @@ def _is_usual(option: Option) -> bool:
     return option.verdict.verdict == "fits" and not option.strongly_compressed
 
 
-def _in_part(model: Candidate, machine: MachineProfile, settings_for: SettingsFor) -> Option | None:
+def _in_part(model: Candidate, names: Sequence[str], machine: MachineProfile, settings_for: SettingsFor) -> Option | None:
     """The model in the best of the usual files and smaller that GPUs and system memory hold together."""
-    names = ladder(model)
     for name in names[names.index(USUAL) if USUAL in names else 0 :]:
         if hopeless(model, name, machine, with_host=True):
             continue

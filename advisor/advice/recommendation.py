@@ -60,19 +60,24 @@ def why(choice: Weighed, models: Sequence[Weighed], purpose: Purpose) -> tuple[s
     said = []
     if not choice.advised:
         said.append(_unsure(choice, wishes))
-    score = None if option.quality is None else option.quality.score
-    if score is not None and option.quality is not None:
-        said.append(
-            f"Of {len(models)} models that run here it is expected to answer best for {purpose} at a speed that suits it: "
-            f"score {score:.0f} ({option.quality.low:.0f} to {option.quality.high:.0f}; 50 is the mean of all), "
-            f"{option.quality.basis}."
-        )
+    if (score := _score_said(option, len(models), purpose)) is not None:
+        said.append(score)
     said.append(option.verdict.reasons[0])
     if (speed := speed_said(choice, wishes)) is not None:
         said.append(speed)
     if (loss := loss_said(option)) is not None:
         said.append(loss)
     return tuple(said)
+
+
+def _score_said(option: Option, models: int, purpose: Purpose) -> str | None:
+    quality = option.quality
+    if quality is None or quality.score is None:
+        return None
+    score = f"score {quality.score:.0f} ({quality.low:.0f} to {quality.high:.0f}; 50 is the mean of all), {quality.basis}."
+    if models == 1:
+        return f"For {purpose} it has {score}"
+    return f"Of {models} models that run here it is expected to answer best for {purpose} at a speed that suits it: {score}"
 
 
 def _unsure(choice: Weighed, wishes: Wishes) -> str:
@@ -167,8 +172,8 @@ def to_see_to(option: Option, machine: MachineProfile) -> tuple[str, ...]:
     said = []
     if option.verdict.verdict == "tight" and machine.raise_gpu_limit and machine.raise_gpu_limit in option.verdict.reasons[0]:
         said.append(
-            f"Before it, until the next restart: {machine.raise_gpu_limit}. It leaves less to the system, which can freeze when "
-            "it has too little; close other programs first."
+            f"Before it, until the next restart: {machine.raise_gpu_limit}. It leaves less to the system, which can freeze "
+            "when it has too little; close other programs first."
         )
     elif option.verdict.verdict == "tight":
         said.append("Memory is the limit: close other programs, browsers first, before it is loaded.")

@@ -18,6 +18,7 @@ from advisor.cli.fit import fit
 from advisor.cli.models import models
 from advisor.cli.output import print_text
 from advisor.cli.quantize_plan import quantize_plan
+from advisor.cli.recommend import recommend
 from advisor.cli.report import report
 from advisor.cli.serve import serve
 from advisor.cli.verify import verify
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (detect, estimate, quantize_plan, fit, serve, verify, models, download):
+for command in (detect, estimate, quantize_plan, fit, recommend, serve, verify, models, download):
     app.command()(command)
 app.add_typer(report, name="report")
 
