@@ -7,15 +7,17 @@ from typing import Any
 
 from advisor.advice.changes import Change, changes
 from advisor.advice.commands import Command, Files, commands_for, launch_of
-from advisor.advice.options import LADDER, Candidate, Option, ladder
+from advisor.advice.options import LADDER, Candidate, Option, SettingsFor, ladder
 from advisor.advice.purposes import PURPOSES
 from advisor.advice.ranking import Weighed, weighed_files
 from advisor.advice.recommendation import Recommendation
 from advisor.advice.recommendation import recommend as recommended
+from advisor.advice.verdict import judge
 from advisor.estimate import SCHEMA
 from advisor.fit import option_json
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, resolve_machine
+from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
 from advisor.memory.settings import RunSettings
 from advisor.models.library import CatalogueModel, catalogue
@@ -37,6 +39,8 @@ class Recommended:
     question: RecommendQuestion
     recommendation: Recommendation | None
     commands: dict[str, Command]
+    refused: Option | None
+    """The model that was asked for, laid out as far as it goes, where no file of it runs."""
     changes: tuple[Change, ...]
     weighed: tuple[Weighed, ...]
     """Every file that runs, best first: the whole trade-off."""
@@ -53,6 +57,7 @@ class Recommended:
             "why": list(found.why) if found else [],
             "advice": list(found.advice) if found else [],
             "sure": found.sure if found else False,
+            "refused": option_json(self.refused) if self.refused else None,
             "commands": {name: command.text for name, command in self.commands.items()},
             "notes": {name: list(command.notes) for name, command in self.commands.items() if command.notes},
             "alternatives": [{**option_json(each.option), "why_not": each.why_not} for each in found.alternatives]
@@ -95,11 +100,13 @@ def recommend_for(question: RecommendQuestion, machine: MachineProfile, assumpti
     weighed = weighed_files(models, machine, settings_for, question.purpose, least_tps=question.min_tps, offered=_offered)
     found = recommended(weighed, machine, question.purpose)
     helped: tuple[Change, ...] = ()
+    refused: Option | None = None
     if question.model is not None and (found is None or found.choice.verdict.verdict != "fits"):
-        helped = _changes(models[0], machine, settings_for, question)
-    return Recommended(
-        machine, question, found, _commands(found.choice, machine) if found else {}, helped, weighed, assumptions
-    )
+        file = _usual_file(models[0])
+        helped = _changes(models[0], file, machine, settings_for)
+        refused = None if found else _laid_out(models[0], file, machine, settings_for(file))
+    commands = _commands(found.choice, machine) if found else {}
+    return Recommended(machine, question, found, commands, refused, helped, weighed, assumptions)
 
 
 def _offered(model: Candidate) -> Sequence[str]:
@@ -116,14 +123,19 @@ def _asked_for(question: RecommendQuestion) -> Sequence[Candidate]:
     return [model] if question.quant is None and ":" not in question.model else [OneFile(file, model)]
 
 
-def _changes(model: Candidate, machine: MachineProfile, settings_for: Any, question: RecommendQuestion) -> tuple[Change, ...]:
-    """What would make the model fit in the file that was asked for, else in the one that most people run."""
+def _usual_file(model: Candidate) -> ModelMetadata:
+    """The file that was asked for, else the one that most people run."""
+    return model.file if isinstance(model, OneFile) else model.quantized(default_quantization(catalogue().find(model.id)))
+
+
+def _laid_out(model: Candidate, file: ModelMetadata, machine: MachineProfile, settings: RunSettings) -> Option:
+    plan = plan_memory(file, machine, settings)
+    return Option(model, file.quantization or "", file.file_bytes, plan, judge(plan, machine))
+
+
+def _changes(model: Candidate, file: ModelMetadata, machine: MachineProfile, settings_for: SettingsFor) -> tuple[Change, ...]:
+    """What would make `file` fit."""
     entry = _entry(model)
-    if isinstance(model, OneFile):
-        file = model.file
-    else:
-        assert entry is not None, "a candidate is a file or of the catalogue"
-        file = entry.quantized(default_quantization(entry))
     settings = settings_for(file).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
     if entry is None or entry.native_quantization is not None:
         return changes(file, machine, settings)

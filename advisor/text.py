@@ -52,7 +52,11 @@ def recommend_text(result: "Recommended", width: int = WIDE) -> str:
     """The choice, why, the commands, what else there is; or what would have to change."""
     lines = _wrapped(f"For {result.question.purpose} on {machine_line(result.machine)}:", width)
     found = result.recommendation
-    if found is None:
+    if result.refused is not None:
+        refused = result.refused
+        lines += ["", *_wrapped(f"{refused.model.name} {refused.quantization} does not run here", width)]
+        lines += _listed(refused.verdict.reasons, width)
+    elif found is None:
         lines.append("Nothing runs here.")
     else:
         lines += ["", *_wrapped(f"{found.choice.model.name} in {found.choice.quantization}", width)]

@@ -71,7 +71,7 @@ def _single(
     yield _first(_caches(model, machine, settings))
     yield _first(_contexts(model, machine, settings))
     yield _first(_files(machine, settings, smaller, quantized))
-    yield _part(model, machine, settings)
+    yield _part(model, machine, settings, smaller, quantized)
     yield _memory(model, machine, settings)
 
 
@@ -157,17 +157,28 @@ def _together(
     return None
 
 
-def _part(model: ModelMetadata, machine: MachineProfile, settings: RunSettings) -> Change | None:
-    """Leaving to system memory what the GPUs cannot hold; not on unified memory, where it is the same memory."""
-    if machine.kind != "discrete" or settings.gpu_layers == "auto":
+def _part(
+    model: ModelMetadata, machine: MachineProfile, settings: RunSettings, smaller: Sequence[str], quantized: Quantized | None
+) -> Change | None:
+    """Leaving to system memory what the GPUs cannot hold, in this file or the next smaller that allows it.
+
+    Not on unified memory, where it is the same memory.
+    """
+    if machine.kind != "discrete":
         return None
-    change = _tried(model, machine, settings.model_copy(update={"gpu_layers": "auto"}), "part", "")
-    if change is None or change.verdict.verdict != "partial":
-        return None
-    found = change.plan.settings
-    layers = f"all but {found.gpu_layers} layers"
-    what = f"the experts of {found.cpu_moe_layers} layers" if found.cpu_moe_layers else layers
-    return Change("part", f"Leave {what} in system memory; that is slower.", change.plan, change.verdict)
+    divided = settings.model_copy(update={"gpu_layers": "auto"})
+    for name in (None, *(smaller if quantized else ())):
+        file = quantized(name) if quantized and name else model
+        change = _tried(file, machine, divided, "part", "")
+        if change is None or change.verdict.verdict != "partial":
+            continue
+        found = change.plan.settings
+        layers = f"all but {found.gpu_layers} layers"
+        what = f"the experts of {found.cpu_moe_layers} layers" if found.cpu_moe_layers else layers
+        said = f"leave {what} in system memory; that is slower."
+        said = f"Take the smaller file {name} and {said}" if name else f"{said[:1].upper()}{said[1:]}"
+        return Change("part", said, change.plan, change.verdict, name)
+    return None
 
 
 def _memory(model: ModelMetadata, machine: MachineProfile, settings: RunSettings) -> Change | None:
