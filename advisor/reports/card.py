@@ -8,8 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from advisor.paths import static_folder
 from advisor.reports.report import HardwareReport
 from advisor.reports.said import memory_line
-from advisor.units import format_size
-from advisor.words import number
+from advisor.units import format_number, format_size
 
 SIZE = (1200, 630)
 _EDGE = 72
@@ -44,13 +43,13 @@ def _answer(draw: ImageDraw.ImageDraw, report: HardwareReport) -> None:
     expected = predicted.generate_tps if predicted else None
     verdicts = {"fits": "Fits", "tight": "Fits, but only just", "partial": "Runs in part", "no": "Does not fit"}
     if figures is not None and figures.generate_tps is not None:
-        large, unit = number(figures.generate_tps.median), "tokens/s"
-        small = ["measured", f"predicted: {number(expected.expected)}" if expected else ""]
+        large, unit = format_number(figures.generate_tps.median), "tokens/s"
+        small = ["measured", f"predicted: {format_number(expected.expected)}" if expected else ""]
     elif report.failures:
         large, unit, small = "Failed", "", [report.failures[0].kind]
     elif expected is not None:
-        large, unit = f"~{number(expected.expected)}", "tokens/s"
-        small = ["predicted, not measured", f"{number(expected.low)} to {number(expected.high)}"]
+        large, unit = f"~{format_number(expected.expected)}", "tokens/s"
+        small = ["predicted, not measured", f"{format_number(expected.low)} to {format_number(expected.high)}"]
     else:
         large, unit, small = verdicts.get((report.plan and report.plan.verdict) or "", "Planned"), "", ["not measured"]
     size = 128 if unit else 84

@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from advisor.reports.report import HardwareReport
 from advisor.reports.said import Fact, compared, headline, machine_facts, memory_line, model_facts, settings_facts, title
-from advisor.units import UnitSystem
-from advisor.words import number
+from advisor.units import UnitSystem, format_number
 
 _FOLDER = Path(__file__).with_name("templates")
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#!|~&@:$]|(?<=www)\.|(?<=^\d)\.|^[-+=])")
@@ -83,9 +82,9 @@ def badge_text(report: HardwareReport) -> str:
     """What a badge says: the measured speed, else the predicted one, else the verdict."""
     figures, predicted = report.measurement, report.forecast
     if figures is not None and figures.generate_tps is not None:
-        return f"{number(figures.generate_tps.median)} tokens/s measured"
+        return f"{format_number(figures.generate_tps.median)} tokens/s measured"
     if predicted is not None and predicted.generate_tps is not None:
-        return f"~{number(predicted.generate_tps.expected)} tokens/s predicted"
+        return f"~{format_number(predicted.generate_tps.expected)} tokens/s predicted"
     return (report.plan.verdict if report.plan else None) or "report"
 
 

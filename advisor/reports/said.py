@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from advisor.reports.report import Grade, HardwareReport
-from advisor.units import UnitSystem, format_size
+from advisor.units import UnitSystem, format_number, format_size
 from advisor.verify.measurement import Figures, Forecast, Range, Spread
-from advisor.words import COMPONENTS, number, parameters, round_size, tokens
+from advisor.words import COMPONENTS, parameters, round_size, tokens
 
 UNKNOWN = "unknown"
 
@@ -39,14 +39,14 @@ def headline(report: HardwareReport) -> str:
     """The answer in a sentence: the measured speed, else how it failed, else what was predicted."""
     figures = report.measurement
     if figures is not None and figures.generate_tps is not None:
-        speed = f"{number(figures.generate_tps.median)} tokens/s, measured"
+        speed = f"{format_number(figures.generate_tps.median)} tokens/s, measured"
         expected = report.forecast.generate_tps if report.forecast else None
-        return f"{speed}, {number(expected.expected)} predicted" if expected else speed
+        return f"{speed}, {format_number(expected.expected)} predicted" if expected else speed
     if report.failures:
         return f"The run failed: {report.failures[0].message}"
     expected = report.forecast.generate_tps if report.forecast else None
     if expected is not None:
-        return f"About {number(expected.expected)} tokens/s predicted, {number(expected.low)} to {number(expected.high)}"
+        return f"About {_spread(expected.expected, expected.low, expected.high)} tokens/s predicted"
     verdict = report.plan.verdict if report.plan else None
     words = {
         "fits": "It fits",
@@ -165,10 +165,23 @@ def planned_sizes(report: HardwareReport) -> dict[str, int]:
 def _rates(what: str, predicted: Range | None, measured: Spread | None) -> Compared | None:
     if predicted is None and measured is None:
         return None
-    said = f"{number(predicted.expected)} ({number(predicted.low)} to {number(predicted.high)})" if predicted else UNKNOWN
-    got = f"{number(measured.median)} ({number(measured.low)} to {number(measured.high)})" if measured else UNKNOWN
+    said = (
+        f"{format_number(predicted.expected)} ({format_number(predicted.low)} to {format_number(predicted.high)})"
+        if predicted
+        else UNKNOWN
+    )
+    got = (
+        f"{format_number(measured.median)} ({format_number(measured.low)} to {format_number(measured.high)})"
+        if measured
+        else UNKNOWN
+    )
     difference = _per_cent(predicted.expected, measured.median) if predicted and measured else ""
     return Compared(f"{what}, tokens/s", said, got, difference)
+
+
+def _spread(middle: float, low: float, high: float) -> str:
+    """ "41 (35 to 47)"."""
+    return f"{format_number(middle)} ({format_number(low)} to {format_number(high)})"
 
 
 def _seconds(what: str, predicted: Range | None, measured: float | None) -> Compared | None:

@@ -12,7 +12,7 @@ from advisor.reports.render import sections
 from advisor.reports.report import HardwareReport
 from advisor.reports.said import compared, headline, memory_line, title
 from advisor.reports.summary import Summary
-from advisor.words import number
+from advisor.units import format_number
 
 
 def list_text(rows: Sequence[Summary], width: int) -> str:
@@ -24,7 +24,7 @@ def list_text(rows: Sequence[Summary], width: int) -> str:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         model = " ".join(filter(None, (row.model_name, row.quantization)))
-        speeds = [number(speed) if speed is not None else "" for speed in (row.generate_tps, row.generate_expected)]
+        speeds = [format_number(speed) if speed is not None else "" for speed in (row.generate_tps, row.generate_expected)]
         cells = (row.id, f"{row.created_at:%Y-%m-%d}", row.machine_name, model, *speeds)
         table.add_row(*(Text(cell) for cell in cells))
     return _drawn(table, width)

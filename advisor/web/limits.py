@@ -102,6 +102,8 @@ class Limits:
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
         """What the request is read from, whole and within the limits. Raises Refusal."""
+        if not scope["path"].isprintable():
+            raise Refusal(400, "the address holds signs that cannot be printed")
         if self.settings.hosted and not self._limiter.hit(self._rate, address_of(scope)):
             raise Refusal(429, "too many requests from this address; try again in a minute", **{"retry-after": "60"})
         if scope["method"] in _SAFE:
