@@ -20,6 +20,7 @@ from advisor.models.projector import Projector, resolve_projector
 from advisor.models.resolve import resolve_model
 from advisor.question import Question
 from advisor.speed.forecast import SpeedForecast, forecast
+from advisor.verify.calibration import calibrations_of
 
 SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
@@ -115,7 +116,8 @@ def _estimate_other(question: Question) -> Estimate:
 
 def _answered(model: ModelMetadata, machine: MachineProfile | None, plan: MemoryPlan, assumptions: tuple[str, ...]) -> Estimate:
     verdict = judge(plan, machine) if machine else None
-    return Estimate(model, machine, plan, verdict, assumptions, forecast(model, plan, machine))
+    measured_here = None if machine is None else calibrations_of(machine)(plan)
+    return Estimate(model, machine, plan, verdict, assumptions, forecast(model, plan, machine, calibration=measured_here))
 
 
 def _planner(question: Question) -> Callable[..., MemoryPlan]:

@@ -13,6 +13,7 @@ from advisor.memory.settings import RunSettings
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion
+from advisor.verify.calibration import calibrations_of
 from advisor.words import headline
 
 
@@ -67,7 +68,8 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     options = [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
     if in_part:
         options = [best_in_part(option, machine, settings_for) for option in options]
-    options = [with_speed(option, machine) for option in options]
+    calibrated = calibrations_of(machine)
+    options = [with_speed(option, machine, calibrated) for option in options]
     if question.min_tps is not None:
         options = [option for option in options if _fast_enough(option, question.min_tps)]
     return Fit(machine, ranked(options, question.purpose), assumptions, complete=in_part or not machine.gpus, question=question)

@@ -24,6 +24,7 @@ from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import default_quantization, resolve_model
 from advisor.question import RecommendQuestion
+from advisor.verify.calibration import calibrations_of
 
 WITH_ALL_FILES = ("unsloth", "bartowski", "lmstudio-community", "mradermacher")
 """Publishers of GGUF files in all usual quantizations, the best known first; others have one or two files of a model."""
@@ -45,6 +46,11 @@ class Recommended:
     weighed: tuple[Weighed, ...]
     """Every file that runs, best first: the whole trade-off."""
     assumptions: tuple[str, ...]
+
+    @property
+    def least_tps(self) -> float:
+        """Tokens a second below which nothing is advised."""
+        return self.question.min_tps or PURPOSES[self.question.purpose].least_tps
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `advisor recommend --json`, schema 1."""
@@ -97,7 +103,15 @@ def recommend_for(question: RecommendQuestion, machine: MachineProfile, assumpti
         return resolve_settings({"context": asked}, model, has_gpu=bool(machine.gpus), machine=machine)
 
     models = _asked_for(question)
-    weighed = weighed_files(models, machine, settings_for, question.purpose, least_tps=question.min_tps, offered=_offered)
+    weighed = weighed_files(
+        models,
+        machine,
+        settings_for,
+        question.purpose,
+        least_tps=question.min_tps,
+        offered=_offered,
+        calibrated=calibrations_of(machine),
+    )
     found = recommended(weighed, machine, question.purpose)
     helped: tuple[Change, ...] = ()
     refused: Option | None = None

@@ -226,12 +226,12 @@ def measurement_text(result: "Measurement", width: int = WIDE) -> str:
     rows = compare(result)
     if rows:
         table = _table("")
-        for column in ("measured", "predicted", "error"):
+        for column in ("measured", "we said"):
             table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("in words", overflow="fold")
         for row in rows:
-            predicted = "unknown" if row.predicted is None else row.shown(row.predicted)
-            table.add_row(row.name, row.shown(row.measured), predicted, "" if row.error is None else f"{row.error:+.1%}")
-        lines += ["", _drawn(table, width), "", *_listed(tuple(row.said() for row in rows), width)]
+            table.add_row(row.name, row.shown(row.measured), row.predicted_shown(), row.words)
+        lines += ["", _drawn(table, width)]
     for failure in result.failures:
         lines += ["", *_wrapped(failure.message, width), *(f"  | {line[: width - 4]}" for line in failure.log[-12:])]
     run = result.run

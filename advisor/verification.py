@@ -11,14 +11,18 @@ from pathlib import Path
 
 from advisor.engine.recipe import usable_cores
 from advisor.engine.status import engine_status
-from advisor.errors import MissingPartError, QuestionError
+from advisor.errors import DownloadCancelledError, DownloadError, HubError, MissingPartError, QuestionError
 from advisor.estimate import LLAMA_RUNTIMES, Estimate, device_json, estimate, estimate_for, model_json, pool_json, settings_for
 from advisor.machines.here import HERE
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.memory.planner import arrange
+from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import resolve_model
+from advisor.models.sources.download import Progress, download, plan_download
+from advisor.models.sources.here import models_here
+from advisor.models.sources.hub_address import HubAddress, hub_address
 from advisor.question import MachineAsked, Question, VerifyQuestion
 from advisor.settings import settings as service
 from advisor.verify.calibration import calibration_for, remember
@@ -35,6 +39,8 @@ from advisor.verify.watchdog import Limits
 LLAMA_CPP, MLX = "llama-cpp", "mlx"
 BACKENDS = (LLAMA_CPP, MLX)
 PLAIN = "The engine crashed here before with weights in the CPU's own layout (AMX, CPU_REPACK), so it ran without."
+_SAME_SIZE = 0.03
+"""Files of one model and quantization by different makers differ by less."""
 _NOT_RUN = ("mmproj", "draft", "build", "depth")
 """Parts of a question that a plan has and a run does not."""
 
@@ -100,11 +106,13 @@ def start(
     _check_allowed(looked, agreed=agreed, forced=forced)
     readings = machine or ThisMachine()
 
-    def prepare(_: Job) -> RunRequest:
+    def prepare(job: Job) -> RunRequest:
         needed, available = looked.check.host_bytes, readings.reading().available_bytes
         if not forced and available is not None and needed is not None and needed > available:
             raise RunError("refused", "other programs have taken the memory in the meantime; close some and start again")
-        return looked.request
+        if looked.download is None:
+            return looked.request
+        return replace(looked.request, target=str(fetch(looked.download, looked.model.quantization, job)))
 
     def ended(what: Ended) -> None:
         measured = measurement_of(looked, what)
@@ -124,10 +132,17 @@ def plain_question(question: VerifyQuestion, runtime: str) -> Question:
     return Question.parse(question.model_dump(exclude=left_out, exclude_none=True) | {"runtime": runtime})
 
 
-def looked_at(question: VerifyQuestion, result: Estimate, request: RunRequest, machine: MachineProfile) -> Looked:
+def looked_at(
+    question: VerifyQuestion, result: Estimate, request: RunRequest, machine: MachineProfile, *, download_bytes: int = 0
+) -> Looked:
     """What was predicted, ready to be compared."""
-    available = ThisMachine().reading().available_bytes
-    checked = check(result.plan, result.verdict, available_bytes=available)
+    checked = check(
+        result.plan,
+        result.verdict,
+        available_bytes=ThisMachine().reading().available_bytes,
+        download_bytes=download_bytes,
+        disk_free_bytes=machine.disk.free_bytes,
+    )
     return Looked(
         machine=machine,
         model=named(result.model),
@@ -175,16 +190,18 @@ def _look_llama(question: VerifyQuestion, asked: Question, model: ModelMetadata,
             f'the runtime "{asked.runtime}" is not run here; name the address of its server with --backend', field="backend"
         )
     file = local_file(model)
+    address = hub_address_of(asked.model, model) if file is None else None
     from advisor.engine.layout import question_for
 
     result = estimate_for(asked, model, machine)
     settings = settings_for(asked, model, machine)
     arrangement = arrange(model, machine, settings, lower_context=asked.context is None)
-    laid_out = question_for(arrangement, file=str(file)).to_json()
+    laid_out = question_for(arrangement, file=str(file or "")).to_json()
     _check_engine()
     plain = needs_plain_layout(machine)
-    looked = looked_at(question, result, RunRequest(LLAMA_CPP, str(file), question=laid_out, extra_bufts=not plain), machine)
-    return replace(looked, notes=(PLAIN,)) if plain else looked
+    request = RunRequest(LLAMA_CPP, str(file or ""), question=laid_out, extra_bufts=not plain)
+    looked = looked_at(question, result, request, machine, download_bytes=0 if file else model.file_bytes or 0)
+    return replace(looked, notes=(PLAIN,) if plain else (), download=address)
 
 
 def _look_mlx(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:
@@ -216,15 +233,58 @@ def _mlx_quantization(folder: Path) -> str:
     return f"mlx-{bits}bit" if isinstance(bits, int) else "bf16"
 
 
-def local_file(model: ModelMetadata) -> Path:
-    """The model's file on this disk. Raises MissingPartError where it is not here, with how to get it."""
+def local_file(model: ModelMetadata) -> Path | None:
+    """The model's file on this disk; None where it is not here."""
     path = Path(model.source) if model.source and not model.predicted else None
     if path is not None and path.suffix.lower() != ".json" and path.is_file():
         return path
+    return _same_file_here(model) if model.predicted else None
+
+
+def _same_file_here(model: ModelMetadata) -> Path | None:
+    """A file that some program keeps here and that is this model of the catalogue, by its name, quantization and size."""
+    wanted = _letters(model.id)
+    for found in models_here().models:
+        near = found.size_bytes and model.file_bytes and abs(found.size_bytes / model.file_bytes - 1) < _SAME_SIZE
+        if found.format == "gguf" and found.quantization == model.quantization and near and wanted in _letters(found.name):
+            return Path(found.path)
+    return None
+
+
+def hub_address_of(text: str, model: ModelMetadata) -> HubAddress:
+    """Where the file can be downloaded from. Raises MissingPartError where that is not known."""
+    if model.predicted:
+        repos = catalogue().find(model.id).entry.gguf_repos
+        if repos:
+            return HubAddress(repos[0], tag=model.quantization)
+    elif (address := hub_address(text)) is not None:
+        return address
     raise MissingPartError(
-        f"the file of {model.name} {model.quantization or ''} is not on this computer; download its .gguf file and name it, "
-        "or measure a slice of it with --slice"
+        f"the file of {model.name} {model.quantization or ''} is not on this computer, and where it can be downloaded is not "
+        "known; download its .gguf file and name it"
     )
+
+
+def fetch(address: HubAddress, quantization: str | None, job: Job) -> Path:
+    """The file of a model of the hub, downloaded where it is not here yet. Raises RunError where it cannot be had."""
+
+    def report(now: Progress) -> None:
+        job.tell("downloading", done=now.done_bytes / now.total_bytes if now.total_bytes else None, left_s=now.left_s)
+
+    job.tell("downloading")
+    try:
+        return download(plan_download(address, quantization), report=report, stop=job.cancelled)[0]
+    except DownloadCancelledError:
+        job.go_on()
+        raise
+    except DownloadError as error:
+        raise RunError("disk", str(error)) from None
+    except HubError as error:
+        raise RunError("network", str(error)) from None
+
+
+def _letters(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
 
 
 def _check_engine() -> None:

@@ -15,7 +15,7 @@ from advisor.memory.planner import plan_memory, plan_quantizations
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS
-from advisor.speed.forecast import SpeedForecast, forecast
+from advisor.speed.forecast import Calibration, SpeedForecast, forecast
 
 LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ2_XXS", "IQ1_S")
 """Files that publishers offer for nearly every model, best first."""
@@ -60,10 +60,20 @@ class Option:
         return self.quantization in STRONGLY_COMPRESSED
 
 
-def with_speed(option: Option, machine: MachineProfile) -> Option:
+Calibrated = Callable[[MemoryPlan], Calibration | None]
+"""What was measured on the machine for plans like one; None where nothing was."""
+
+
+def not_calibrated(_: MemoryPlan) -> Calibration | None:
+    """Of a machine on which nothing was measured."""
+    return None
+
+
+def with_speed(option: Option, machine: MachineProfile, calibrated: Calibrated = not_calibrated) -> Option:
     """The option with its speed."""
     file = option.model.quantized(option.quantization)
-    return replace(option, speed=forecast(file, option.plan, machine, generation_only=True))
+    speed = forecast(file, option.plan, machine, calibration=calibrated(option.plan), generation_only=True)
+    return replace(option, speed=speed)
 
 
 def ladder(model: Candidate) -> Sequence[str]:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf, log2
 
-from advisor.advice.options import USUAL, Candidate, Option, SettingsFor, hopeless, ladder
+from advisor.advice.options import USUAL, Calibrated, Candidate, Option, SettingsFor, hopeless, ladder, not_calibrated
 from advisor.advice.purposes import POINTS_PER_HALVING, PURPOSES, Wishes
 from advisor.advice.quality import Purpose, QualityKey, quality_key
 from advisor.advice.verdict import judge
 from advisor.machines.profile import MachineProfile
 from advisor.memory.planner import plan_memory, plan_quantizations
-from advisor.speed.forecast import forecast
+from advisor.speed.forecast import Calibration, forecast
 
 IN_PART = 12
 """Models at most that are tried with a part in system memory: each takes a tenth of a second."""
@@ -50,6 +50,7 @@ def weighed_files(
     *,
     least_tps: float | None = None,
     offered: Offered = ladder,
+    calibrated: Calibrated = not_calibrated,
 ) -> tuple[Weighed, ...]:
     """Every file of every model that `machine` holds whole, by worth; and of the larger models with measured scores those that
     run with a part in system memory, as far as they could be worth more. `least_tps` takes the place of the purpose's;
@@ -65,7 +66,7 @@ def weighed_files(
         whole += found
         if not any(_is_usual(option) for option in found):
             too_large.append(model)
-    weighed = weigh(whole, machine, wishes, purpose)
+    weighed = weigh(whole, machine, wishes, purpose, calibrated)
     # On unified memory a part that the GPU does not take still lies in the same memory: nothing is gained by it.
     if machine.kind != "discrete":
         return weighed
@@ -75,7 +76,7 @@ def weighed_files(
     measured = [model for _, model in larger if quality_key(model, USUAL, purpose).score is not None]
     reachable = [model for model in measured if not hopeless(model, offered(model)[-1], machine, with_host=True)]
     in_part = [option for model in reachable[:IN_PART] if (option := _in_part(model, offered(model), machine, settings_for))]
-    return weigh([*whole, *in_part], machine, wishes, purpose) if in_part else weighed
+    return weigh([*whole, *in_part], machine, wishes, purpose, calibrated) if in_part else weighed
 
 
 def _whole(model: Candidate, names: Sequence[str], machine: MachineProfile, settings_for: SettingsFor) -> list[Option]:
@@ -110,18 +111,27 @@ def _in_part(model: Candidate, names: Sequence[str], machine: MachineProfile, se
     return None
 
 
-def weigh(options: Iterable[Option], machine: MachineProfile, wishes: Wishes, purpose: Purpose) -> tuple[Weighed, ...]:
+def weigh(
+    options: Iterable[Option],
+    machine: MachineProfile,
+    wishes: Wishes,
+    purpose: Purpose,
+    calibrated: Calibrated = not_calibrated,
+) -> tuple[Weighed, ...]:
     """The options by worth, best first, those that are advised before all others.
 
     Ties fall by name, so that the same question gets the same answer.
     """
-    found = [_weighed(option, machine, wishes, purpose) for option in options]
+    found = [_weighed(option, machine, wishes, purpose, calibrated(option.plan)) for option in options]
     return tuple(sorted(found, key=lambda one: (not one.advised, -one.worth, one.option.model.name, one.option.quantization)))
 
 
-def _weighed(option: Option, machine: MachineProfile, wishes: Wishes, purpose: Purpose) -> Weighed:
+def _weighed(
+    option: Option, machine: MachineProfile, wishes: Wishes, purpose: Purpose, calibration: Calibration | None
+) -> Weighed:
     key = quality_key(option.model, option.quantization, purpose)
-    speed = forecast(option.model.quantized(option.quantization), option.plan, machine, prompt_tokens=wishes.prompt_tokens)
+    file = option.model.quantized(option.quantization)
+    speed = forecast(file, option.plan, machine, prompt_tokens=wishes.prompt_tokens, calibration=calibration)
     rated = replace(option, quality=key, speed=speed)
     lacking, fast_enough = 0.0, True
     if speed is not None and speed.generate_tps is not None:

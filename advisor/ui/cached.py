@@ -10,7 +10,9 @@ from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
-from advisor.question import FitQuestion, Question, WhichQuestion
+from advisor.question import FitQuestion, Question, RecommendQuestion, WhichQuestion
+from advisor.recommend import Recommended, recommend_for
+from advisor.verify.calibration import calibration_mark
 from advisor.which_machine import Holders, which_machine
 
 V = TypeVar("V")
@@ -45,11 +47,12 @@ class Kept(Generic[V]):
 FITS: Kept[Fit] = Kept()
 CURVES: Kept[Curves] = Kept()
 HOLDERS: Kept[Holders] = Kept()
+RECOMMENDED: Kept[Recommended] = Kept()
 
 
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
     """The ranked options of a machine."""
-    key = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()}"
+    key = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {calibration_mark(machine)}"
     return FITS.get(key, lambda: fit_for(question, machine, assumptions, in_part=in_part))
 
 
@@ -68,3 +71,10 @@ def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile)
 def holders_of(question: WhichQuestion) -> Holders:
     """The machines that run a model."""
     return HOLDERS.get(question.model_dump_json(), lambda: which_machine(question))
+
+
+def recommended_on(question: RecommendQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Recommended:
+    """What to run on a machine."""
+    asked = {name: getattr(question, name) for name in ("purpose", "context", "min_tps", "model", "quant")}
+    key = f"{asked} {assumptions} {machine.model_dump_json()} {calibration_mark(machine)}"
+    return RECOMMENDED.get(key, lambda: recommend_for(question, machine, assumptions))

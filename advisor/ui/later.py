@@ -10,6 +10,7 @@ from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
 from advisor.question import FitQuestion
 from advisor.ui.state import draw_again_when_quiet
+from advisor.verify.calibration import calibration_mark
 
 _MOST_KEPT = 64
 
@@ -24,7 +25,7 @@ class Later:
 
     def fit(self, question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Future[Fit]:
         """The complete ranking, begun by the first who asks for it."""
-        key = (question.model_dump_json(), machine.model_dump_json())
+        key = (question.model_dump_json(), machine.model_dump_json() + calibration_mark(machine))
         with self._lock:
             if key not in self._found:
                 self._found[key] = self._worker.submit(fit_for, question, machine, assumptions)

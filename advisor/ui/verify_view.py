@@ -17,12 +17,14 @@ from advisor.verification import Verification
 from advisor.verify.check import Answer
 from advisor.verify.compare import compare, headline, left_words, stage_words
 from advisor.verify.conclusion import Looked
-from advisor.verify.measurement import STAGES, Failure, Measurement, Range
+from advisor.verify.measurement import Failure, Measurement, Range
 
 _LOOK_AGAIN_S = 0.5
 _ANSWERS: dict[Answer, str] = {"go": "It fits and can run", "ask": "It is tight", "refuse": "It does not fit now"}
-_KINDS: list[Kind] = ["", "right", "right", "right"]
+_KINDS: list[Kind] = ["", "right", "right", ""]
 _LINES = 30
+_UNKNOWN = 0.1
+"""How much of the bar is filled at most while nobody knows how long it will take."""
 
 
 def check_view(looked: Looked) -> None:
@@ -58,9 +60,8 @@ def progress_view(run: Verification) -> None:
         now = run.job.progress
         if now.ended:
             draw_again()
-        place = STAGES.index(now.stage) if now.stage in STAGES else 0
-        share = (place + (now.done or 0.0)) / len(STAGES)
-        left = left_words(now.left_s)
+        elapsed, left = run.job.elapsed_s, left_words(now.left_s)
+        share = (now.done or 0.0) * _UNKNOWN if now.left_s is None else elapsed / max(elapsed + now.left_s, 1e-3)
         st.progress(min(share, 1.0), text=f"{inert(stage_words(now))}{f' · {left}' if left else ''}")
 
     st.header(inert(f"Running {run.job.name}"), anchor=False)
@@ -84,20 +85,12 @@ def result_view(measurement: Measurement) -> None:
     rows = compare(measurement)
     if rows:
         table(
-            ("", "Measured", "We said", "Error"),
-            [
-                [
-                    row.name,
-                    row.shown(row.measured),
-                    "unknown" if row.predicted is None else row.shown(row.predicted),
-                    _error(row.error),
-                ]
-                for row in rows
-            ],
+            ("", "Measured", "We said", "In words"),
+            [[row.name, row.shown(row.measured), row.predicted_shown(), row.words] for row in rows],
             key="verify_compared",
             kinds=_KINDS,
+            stack=True,
         )
-        st.markdown("\n".join(f"- {inert(row.said())}" for row in rows))
     figures = measurement.measurement
     if figures is not None and figures.samples:
         st.subheader("Memory over time", anchor=False)
@@ -159,10 +152,6 @@ def _range(found: Range, unit: str) -> str:
         return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
     return f"{number(found.expected)} {unit} ({number(found.low)} to {number(found.high)})"
-
-
-def _error(error: float | None) -> str:
-    return "" if error is None else f"{error:+.1%}" if abs(error) < 2 else f"{error + 1:.1f} times"
 
 
 def _how(measurement: Measurement) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -65,6 +66,32 @@ def calibration_for(plan: MemoryPlan, machine: MachineProfile | None, path: Path
     prompt, prompt_spread = _averaged([(run.prompt_factor, run.prompt_spread) for run in found])
     day = max(run.measured_at for run in found).date().isoformat()
     return Calibration(generate, prompt, day, generate_spread, prompt_spread)
+
+
+def calibrations_of(machine: MachineProfile) -> Callable[[MemoryPlan], Calibration | None]:
+    """The same for all plans on one machine: a list of models asks a thousand times."""
+    if machine.origin != "detected" or not kept_runs():
+        return _nothing
+    kept: dict[tuple[Place, str], Calibration | None] = {}
+
+    def calibrated(plan: MemoryPlan) -> Calibration | None:
+        key = (place_of(plan), program_of(plan.settings.runtime))
+        if key not in kept:
+            kept[key] = calibration_for(plan, machine)
+        return kept[key]
+
+    return calibrated
+
+
+def calibration_mark(machine: MachineProfile) -> str:
+    """Changes whenever something was measured or forgotten here; empty for other machines. For keys of kept answers."""
+    if machine.origin != "detected":
+        return ""
+    return hashlib.sha256("".join(f"{run.measured_at} {run.model}" for run in kept_runs()).encode()).hexdigest()[:16]
+
+
+def _nothing(_: MemoryPlan) -> Calibration | None:
+    return None
 
 
 def remember(run: KeptRun, path: Path | None = None) -> None:

@@ -50,17 +50,35 @@ class Row:
         return self.predicted_range[0] <= self.measured <= self.predicted_range[1]
 
     def said(self, system: UnitSystem = "GiB") -> str:
-        """A sentence: "Weights: used 4.9 GiB, we said 4.8 GiB"."""
+        """A sentence: "Weights: used 4.9 GiB, we said 4.8 GiB, 2% too little"."""
         measured = self.shown(self.measured, system)
         if self.predicted is None:
             return f"{self.name}: {measured}, and we had no forecast."
-        said = (
-            f"{self.name}: {'used' if self.kind == 'size' else 'was'} {measured}, we said {self.shown(self.predicted, system)}"
-        )
-        if self.predicted_range is not None:
-            low, high = (self.shown(value, system) for value in self.predicted_range)
-            said += f" ({low} to {high})"
-        return f"{said}{self._how_far()}."
+        verb = "used" if self.kind == "size" else "was"
+        return f"{self.name}: {verb} {measured}, we said {self.predicted_shown(system)}, {self.words}."
+
+    def predicted_shown(self, system: UnitSystem = "GiB") -> str:
+        """What was predicted, with its range."""
+        if self.predicted is None:
+            return "unknown"
+        said = self.shown(self.predicted, system)
+        if self.predicted_range is None:
+            return said
+        low, high = (self.shown(value, system).removesuffix(" tokens/s").removesuffix(" s") for value in self.predicted_range)
+        return f"{said} ({low} to {high})"
+
+    @property
+    def words(self) -> str:
+        """How far the prediction was off: "2% too little"; of a speed also whether it was within its range."""
+        if self.error is None:
+            return ""
+        if abs(self.error) < 0.005:
+            return "the same"
+        if self.error > 1:
+            said = f"{self.error + 1:.3g} times what it was"
+        else:
+            said = f"{abs(self.error):.0%} too {'much' if self.error > 0 else 'little'}"
+        return f"{said}, within the range" if self.in_range else said
 
     def shown(self, value: float, system: UnitSystem = "GiB") -> str:
         """A value of this figure for reading."""
@@ -69,15 +87,6 @@ class Row:
         if self.kind == "time":
             return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
         return f"{value:.2f} tokens/s" if value < 10 else f"{value:,.0f} tokens/s" if value >= 100 else f"{value:.1f} tokens/s"
-
-    def _how_far(self) -> str:
-        if self.error is None:
-            return ""
-        if abs(self.error) < 0.005:
-            return ", the same"
-        if self.error > 1:
-            return f", {self.error + 1:.3g} times as much"
-        return f", {abs(self.error):.0%} too {'much' if self.error > 0 else 'little'}"
 
 
 def compare(measurement: Measurement) -> tuple[Row, ...]:

@@ -7,6 +7,7 @@ from statistics import median
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import MemoryPlan
 from advisor.models.metadata import ModelMetadata
+from advisor.models.sources.hub_address import HubAddress
 from advisor.speed.forecast import Calibration, SpeedForecast, forecast
 from advisor.speed.forecast import Range as SpeedRange
 from advisor.verify.calibration import KeptRun, kept_run
@@ -48,6 +49,8 @@ class Looked:
     calibration: Calibration | None = None
     """What the forecast rests on beside the hardware's usual speed: earlier runs here."""
     notes: tuple[str, ...] = ()
+    download: HubAddress | None = None
+    """Where its file is loaded from before it runs; None where it is here."""
 
     @property
     def forecast(self) -> Forecast | None:

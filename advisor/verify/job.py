@@ -135,6 +135,11 @@ class Job:
         return replace(progress, left_s=max(0.0, progress.left_s - (time.monotonic() - told_at)))
 
     @property
+    def elapsed_s(self) -> float:
+        """Since its turn came, or while it waits since it was started."""
+        return time.monotonic() - self._start
+
+    @property
     def ended(self) -> Ended | None:
         """What it left; None while it goes on."""
         return self._ended
@@ -144,6 +149,11 @@ class Job:
     def tell(self, stage: Stage, *, done: float | None = None, left_s: float | None = None) -> None:
         """Say where it is."""
         self._set(Progress(stage, done, left_s))
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set once it was cancelled."""
+        return self._cancelled
 
     def go_on(self) -> None:
         """Raises CancelledError where it was cancelled."""
@@ -228,7 +238,7 @@ class Job:
 
     def _watch(self, child: Child) -> tuple[FailureKind, str] | None:
         """Read what the worker tells and sample the machine, to the end of either. Why it failed; None where it just ended."""
-        reading = self._sampler.take(child.pid, self._elapsed, self._progress.stage)
+        reading = self._sampler.take(child.pid, self.elapsed_s, self._progress.stage)
         watchdog = Watchdog(self._limits or Limits.of(reading.capacity_bytes))
         next_sample, heard_at = time.monotonic() + SAMPLE_S, time.monotonic()
         while not self._cancelled.is_set():
@@ -243,7 +253,7 @@ class Job:
                 if (reason := self._take(event, child)) is not None or self._result is not None:
                     return reason
             if time.monotonic() >= next_sample:
-                complaint = watchdog.complaint(self._sampler.take(child.pid, self._elapsed, self._progress.stage))
+                complaint = watchdog.complaint(self._sampler.take(child.pid, self.elapsed_s, self._progress.stage))
                 if complaint is not None:
                     return "watchdog", f"the run was ended before the machine froze: {complaint}; choose a smaller file"
                 next_sample = self._next_sample()
@@ -256,7 +266,7 @@ class Job:
         samples = self._sampler.samples
         if len(samples) >= MOST_SAMPLES:
             samples[:] = samples[::2]
-        rarer = 1 + self._elapsed // (SAMPLE_S * MOST_SAMPLES / 2)
+        rarer = 1 + self.elapsed_s // (SAMPLE_S * MOST_SAMPLES / 2)
         return time.monotonic() + SAMPLE_S * rarer
 
     def _take(self, event: dict[str, Any], child: Child) -> tuple[FailureKind, str] | None:
@@ -271,7 +281,7 @@ class Job:
             return event["kind"], str(event["message"])
         elif kind == "result":
             # Its last sample is of the whole model, however short the run was.
-            self._sampler.take(child.pid, self._elapsed, self._progress.stage)
+            self._sampler.take(child.pid, self.elapsed_s, self._progress.stage)
             self._result = result_of(event["result"])
         return None
 
@@ -281,10 +291,6 @@ class Job:
     def _set(self, progress: Progress) -> None:
         with self._lock:
             self._progress, self._told_at = progress, time.monotonic()
-
-    @property
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._start
 
 
 def _kind_of_end(code: int, said: Sequence[str]) -> FailureKind:
