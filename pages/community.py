@@ -1,0 +1,43 @@
+"""Community: measured speeds by machine and model, with our prediction beside them."""
+
+import streamlit as st
+
+from advisor.errors import HeadroomError
+from advisor.reports.community import filtered
+from advisor.settings import settings
+from advisor.ui.community_view import PAGE, CommunityQuestion, choose, exports, figures, measured, speeds_table
+from advisor.ui.inert import inert
+from advisor.ui.state import address_of, complaints, open_question, publish
+
+opened = open_question(PAGE, CommunityQuestion, CommunityQuestion())
+said = st.container(gap="small")
+for complaint in complaints(PAGE, (opened.complaint,)):
+    said.warning(inert(complaint))
+whose = "people who put their reports on the list" if settings().hosted else "the reports that are kept on this computer"
+
+
+def shown() -> None:
+    """What there is."""
+    rows = measured()
+    if not rows:
+        publish(PAGE, CommunityQuestion())
+        said.header("No measured speed yet", anchor=False)
+        said.caption("Verify a model and share the result, or take in a report on the page Reports.")
+        return
+    count = len({entry.row.machine for entry in rows})
+    said.header(f"{len(rows)} measured speeds of {count} machine{'s' if count > 1 else ''}", anchor=False)
+    said.caption(f"From {whose}. What stands out is marked with its reason, and counts for nothing.")
+    question = choose(opened, rows)
+    figures(rows, question)
+    st.subheader("Every report", anchor=False)
+    speeds_table(filtered(rows, machine=question.machine, model=question.model))
+    exports()
+    address_of(question, here=False)
+
+
+try:
+    shown()
+except HeadroomError as error:
+    publish(PAGE, opened.question)
+    said.header("The reports cannot be read", anchor=False)
+    said.caption(inert(f"{error}"))
