@@ -9,6 +9,7 @@ ggml/src/ggml-alloc.c.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,21 +174,29 @@ def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[Comput
 @lru_cache(maxsize=1024)
 def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[tuple[Segment, ...], ...]:
     """What each device's allocator is asked for, whatever the context and the bytes of the weights."""
-    # Copies for a pipeline are all taken before the first block, some of them for one block.
-    found = () if pipelined else cuts(blocks)
+    found = cuts(blocks)
     if found:
         remaining = tuple(blocks[number] for number in kept(len(blocks), found))
+        layout = _laid_out(shape, remaining, ends, pipelined=pipelined)
         try:
-            return tuple(unfold(segments, found) for segments in _laid_out(shape, remaining, ends, pipelined=pipelined))
+            return tuple(unfold(segments, found, layout.pinned) for segments in layout.requests)
         except UnsteadyError:
             pass
-    return _laid_out(shape, blocks, ends, pipelined=pipelined)
+    return _laid_out(shape, blocks, ends, pipelined=pipelined).requests
+
+
+class _Layout(NamedTuple):
+    requests: tuple[tuple[Segment, ...], ...]
+    """By device."""
+    pinned: frozenset[int]
+    """Numbers of the segments whose block has copies of its own for a pipeline: they are taken before the first block."""
 
 
 @lru_cache(maxsize=1024)
-def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[tuple[Segment, ...], ...]:
+def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> _Layout:
     graph = build(shape, blocks, ends)
     assign_devices(graph, shape.host, RULES[shape.backend])
     settle(graph, shape)
     leaves, steps = split(graph, PIPELINE_COPIES if pipelined else 1)
-    return lifetimes(leaves, steps, shape.host + 1)
+    pinned = (number for number, part in enumerate(steps, start=1) if pipelined and any(node.op == "copy" for node, _ in part))
+    return _Layout(lifetimes(leaves, steps, shape.host + 1), frozenset(pinned))

@@ -20,8 +20,7 @@ SizedBlock = tuple[Block, tuple[int, ...]]
 _F32_BYTES = 4
 _SPARSE_BLOCKS = 10
 """Gemma 3n keeps only the largest activations in its first blocks (n_layer_sparsity, src/models/models.h)."""
-OWN_TENSORS = ("indexer.attn_k.weight", "inp_gate.weight")
-"""Weights of blocks that have graph inputs or leaves of their own: sparse attention's indexer, per-layer embeddings."""
+_OFTEN = 2
 
 
 class _BlockMaker:
@@ -102,22 +101,15 @@ def _rotates(hp: Hyperparameters, index: int) -> bool:
     return True
 
 
-def representative(blocks: Sequence[SizedBlock], often: int = 2, *, rough: bool = False) -> list[SizedBlock]:
-    """The blocks that the layout is made for. Like blocks reuse the memory of those before, so two of a kind are enough, with
-    those around a change of device and the last ones, where the graph differs. Where recurrent blocks take turns with others,
-    or weights are copied, memory falls apart into ever other pieces, and blocks with inputs of their own add up: then all
-    blocks are needed, unless a `rough` layout will do."""
-    kinds = {block for block, _ in blocks}
-    added = any(block.recurrent or block.copied or not block.named.keys().isdisjoint(OWN_TENSORS) for block in kinds)
-    if added and not rough:
-        return list(blocks)
-    kept: list[SizedBlock] = []
+def fewer(blocks: Sequence[SizedBlock]) -> list[SizedBlock]:
+    """The blocks of a rough layout: two of each kind, those around a change of device, and the last ones."""
+    chosen: list[SizedBlock] = []
     seen: dict[SizedBlock, int] = {}
     last = len(blocks) - 1
     for index, one in enumerate(blocks):
         device = one[0].device
         edge = index > last - 2 or blocks[index + 1][0].device != device or blocks[index - 1][0].device != device
-        if edge or seen.get(one, 0) < often:
-            kept.append(one)
+        if edge or seen.get(one, 0) < _OFTEN:
+            chosen.append(one)
             seen[one] = seen.get(one, 0) + 1
-    return kept
+    return chosen

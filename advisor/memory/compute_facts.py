@@ -8,7 +8,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from advisor.machines.profile import Backend
 from advisor.memory.backends import RULES
 from advisor.memory.cache import cache_cells
-from advisor.memory.compute_block_facts import blocks_of, representative
+from advisor.memory.compute_block_facts import blocks_of, fewer
 from advisor.memory.compute_blocks import LAYER_NORM, RMS_WITH_BIAS, Block, GraphShape
 from advisor.memory.compute_model import END_WEIGHTS, Ends
 from advisor.memory.placement import Placement
@@ -126,10 +126,9 @@ def facts_of(
         per_layer_width=hp.per_layer_embedding_length,
         per_layer_on_host=rules.per_layer_on_host,
     )
-    gpus = RULES[backend or ""]
-    blocks = blocks_of(model, placement, padded=gpus.row_padding > 0)
-    # A buffer in pieces may fall apart in another way with every block.
-    sized = blocks if gpus.max_buffer is not None and not rough else representative(blocks, rough=rough)
+    sized = blocks_of(model, placement, padded=RULES[backend or ""].row_padding > 0)
+    if rough:
+        sized = fewer(sized)
     # Only what is copied between devices needs its size: nothing is where all of it lies on one.
     alone = placement.gpus == 0
     return Facts(

@@ -71,12 +71,16 @@ def kept(count: int, found: Sequence[Cut]) -> list[int]:
     return numbers
 
 
-def unfold(segments: Sequence[Segment], found: Sequence[Cut]) -> tuple[Segment, ...]:
+def unfold(segments: Sequence[Segment], found: Sequence[Cut], pinned: frozenset[int] = frozenset()) -> tuple[Segment, ...]:
     """The requests of all blocks, from those of the blocks that were kept.
 
-    Segment 0 is what comes before the first block, then one for each block, then the rest.
+    Segment 0 is what comes before the first block, then one for each block, then the rest. Of `pinned` ones something is taken
+    in segment 0.
     """
     for cut in found:
+        first = cut.at + 1
+        if not pinned.isdisjoint(range(first - 2 * cut.period, first)):
+            raise UnsteadyError
         _check(segments, cut)
     moved = [_moved(segment, number, found) for number, segment in enumerate(segments)]
     unfolded: list[Segment] = []

@@ -81,6 +81,6 @@ def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, g
     facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
     sizes = Sizes({-1: facts.cells, -2: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     short = _requests(facts.shape, facts.blocks, facts.ends, pipelined=False)
-    whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
+    whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False).requests
     assert short == whole
     assert [peak(one, sizes, 128) for one in short] == [peak(one, sizes, 128) for one in whole]
