@@ -28,7 +28,7 @@ chosen = machine_bar(opened)
 said = st.container(gap="small")
 knobs, shown = st.columns([3, 8], gap="large")
 with knobs.container(border=True):
-    picked = model_picker(opened)
+    picked = model_picker(opened, chosen.machine)
     fields = run_controls(opened, picked.model, chosen.machine) if picked.model else {}
 others = opened.question.model_dump(exclude=CONTROLLED if fields else None, exclude_none=True)
 asked = {"model": picked.text, "quant": picked.quant, "grade": "formula", **chosen.asked.machine_fields()}

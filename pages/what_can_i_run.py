@@ -5,6 +5,7 @@ import streamlit as st
 from advisor.paths import pages_folder
 from advisor.question import CONTEXTS, FitQuestion, Question
 from advisor.ui.cached import fit_on
+from advisor.ui.found_here import already_here
 from advisor.ui.inert import inert
 from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
@@ -54,6 +55,7 @@ def address_in_model_page(model: str, quantization: str) -> str:
     return f"model?{Question.parse(fields).to_query()}"
 
 
+already_here(question, context)
 picked = results([result_row(option, address_in_model_page(option.model.id, option.quantization)) for option in fit.options])
 if picked:
     st.switch_page(pages_folder() / "model.py", query_params=Question.from_query(picked.partition("?")[2]).query_fields())

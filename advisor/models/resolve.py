@@ -55,6 +55,14 @@ def is_file_name(text: str) -> bool:
     return named or text.startswith(_PATH_STARTS) or text in (".", "..") or Path(text).is_absolute()
 
 
+def is_here(text: str) -> bool:
+    """True where `text` names something on this machine: a path, or a model of Ollama or LM Studio. Raises QuestionError as
+    `hub_address` does."""
+    if text.lower().startswith((_OLLAMA, _LM_STUDIO)) or text.startswith(_PATH_STARTS) or Path(text).is_absolute():
+        return True
+    return is_file_name(text) and (_exists(text) or hub_address(text) is None)
+
+
 def default_quantization(model: CatalogueModel) -> str:
     """The file that most people download: the one it was released in (gpt-oss: MXFP4), else Q4_K_M."""
     return model.native_quantization or DEFAULT_QUANTIZATION

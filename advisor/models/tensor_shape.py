@@ -52,5 +52,7 @@ class TensorOptions:
     """Multi-token-prediction blocks carry an embedding and a head of their own (GLM 4.5)."""
     merged_kv_b: bool = False
     """One attn_kv_b tensor in place of attn_k_b and attn_v_b: DeepSeek files made before April 2025."""
+    merged_ssm_in: bool = False
+    """One ssm_in tensor in place of attn_qkv and attn_gate: Qwen3-Next files made before March 2026."""
     token_types: int = 0
     """Rows of an encoder's token-type embedding; 0 without."""

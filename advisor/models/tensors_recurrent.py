@@ -60,9 +60,13 @@ def delta_net(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
     yield "ssm_alpha.weight", (hp.embedding_length, hp.ssm_time_step_rank)
 
 
-def merged_delta_net(hp: Hyperparameters, _il: int, _options: TensorOptions) -> Shapes:
-    """Gated delta net with alpha and beta in one tensor (qwen3next.cpp)."""
-    yield from _delta_net(hp)
+def merged_delta_net(hp: Hyperparameters, _il: int, options: TensorOptions) -> Shapes:
+    """Gated delta net with alpha and beta in one tensor (qwen3next.cpp:85-92)."""
+    both = ("attn_qkv.weight", "attn_gate.weight")
+    shapes = dict(_delta_net(hp))
+    if options.merged_ssm_in:
+        yield "ssm_in.weight", (hp.embedding_length, sum(shapes[name][1] for name in both))
+    yield from ((name, shape) for name, shape in shapes.items() if not (options.merged_ssm_in and name in both))
     yield "ssm_ba.weight", (hp.embedding_length, 2 * hp.ssm_time_step_rank)
 
 

@@ -1,4 +1,4 @@
-"""Which model: one of the catalogue, a file on the server's disk by its path, or a file in the visitor's browser."""
+"""Which model: of the catalogue, of the hub, on the disk of the computer that runs Headroom, or a file of the visitor."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,17 +6,21 @@ from typing import Literal
 import streamlit as st
 
 from advisor.errors import HeadroomError
+from advisor.machines.profile import MachineProfile
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
-from advisor.models.resolve import default_quantization, is_file_name, resolve_model
+from advisor.models.resolve import default_quantization, is_here, resolve_model
+from advisor.models.sources.hub_address import hub_address
 from advisor.question import Question
 from advisor.ui.browser_file import browser_file, kept_file
+from advisor.ui.found_here import here_now, label_of
+from advisor.ui.hub_picker import hub_picker
 from advisor.ui.state import Opened, seed
 from advisor.words import parameters, sentence
 
-Source = Literal["catalogue", "path", "browser"]
-SOURCES: dict[Source, str] = {"catalogue": "List", "path": "Path", "browser": "Your file"}
+Source = Literal["catalogue", "hub", "path", "browser"]
+SOURCES: dict[Source, str] = {"catalogue": "List", "hub": "Hub", "path": "Here", "browser": "Your file"}
 DEFAULT_MODEL = "llama-3.1-8b"
 _MLX = "mlx-"
 
@@ -34,8 +38,8 @@ class Picked:
     """A file in the visitor's browser: its name is no address from which anybody else could open it."""
 
 
-def model_picker(opened: Opened[Question]) -> Picked:
-    """Draw the choice of a model; the model, or the sentence that says why there is none."""
+def model_picker(opened: Opened[Question], machine: MachineProfile | None = None) -> Picked:
+    """Draw the choice of a model; the model, or the sentence that says why there is none. `machine` judges files of the hub."""
     seed(opened, "model:source", _source_of(opened.question.model))
     source = st.segmented_control(
         "Model from",
@@ -43,10 +47,13 @@ def model_picker(opened: Opened[Question]) -> Picked:
         format_func=SOURCES.__getitem__,
         key="model:source",
         required=True,
-        help="The list of known models, the path of a .gguf file on the computer that runs Headroom, or a file of yours.",
+        help="The list of known models, the Hugging Face hub, the computer that runs Headroom, or a file in your browser.",
     )
     if source == "browser":
         return _from_browser(opened)
+    if source == "hub":
+        of_hub = hub_picker(opened, machine)
+        return Picked(of_hub.model, of_hub.text, None, of_hub.complaint)
     return _from_path(opened) if source == "path" else _from_catalogue(opened)
 
 
@@ -54,7 +61,12 @@ def _source_of(text: str) -> Source:
     chosen = kept_file()
     if chosen is not None and chosen.name == text:
         return "browser"
-    return "path" if is_file_name(text) else "catalogue"
+    try:
+        if is_here(text):
+            return "path"
+        return "hub" if hub_address(text) is not None else "catalogue"
+    except HeadroomError:
+        return "hub"
 
 
 def _from_catalogue(opened: Opened[Question]) -> Picked:
@@ -63,7 +75,7 @@ def _from_catalogue(opened: Opened[Question]) -> Picked:
     name, _, suffix = asked.model.partition(":")
     complaint = None
     try:
-        chosen = DEFAULT_MODEL if is_file_name(asked.model) else catalogue().find(name).id
+        chosen = DEFAULT_MODEL if _source_of(asked.model) != "catalogue" else catalogue().find(name).id
     except HeadroomError as error:
         chosen = DEFAULT_MODEL
         complaint = f"{sentence(error)} Shown instead: {models[chosen].name}."
@@ -102,17 +114,32 @@ def _quantization(asked: str | None, usual: str) -> tuple[str, str | None]:
 
 def _from_path(opened: Opened[Question]) -> Picked:
     asked = opened.question.model
-    key = seed(opened, "model:path", asked if is_file_name(asked) else "")
+    models = {model.text: model for model in here_now()[0].models if model.format == "gguf"}
+    if models:
+        chosen = st.selectbox(
+            "Already on this machine",
+            list(models),
+            index=None,
+            key=seed(opened, "model:here", asked if asked in models else None),
+            format_func=lambda text: label_of(models[text]) if text in models else text,
+            placeholder=f"{len(models)} found",
+        )
+        if chosen:
+            return _resolved(chosen)
+    key = seed(opened, "model:path", asked if _source_of(asked) == "path" and asked not in models else "")
     path = st.text_input(
         "Path of a .gguf file on the computer that runs Headroom", key=key, placeholder="/models/file.gguf"
     ).strip()
     if not path:
         return Picked(None, asked, None, "Write the path of a .gguf file; of a split model, its first part.")
-    path = path if is_file_name(path) else f"./{path}"
+    return _resolved(path if is_here(path) else f"./{path}")
+
+
+def _resolved(text: str) -> Picked:
     try:
-        return Picked(resolve_model(path), path, None)
+        return Picked(resolve_model(text), text, None)
     except HeadroomError as error:
-        return Picked(None, path, None, sentence(error))
+        return Picked(None, text, None, sentence(error))
 
 
 def _from_browser(opened: Opened[Question]) -> Picked:

@@ -12,7 +12,7 @@ from advisor import fit
 from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
-from advisor.ui import engine_grade
+from advisor.ui import engine_grade, found_here
 from advisor.ui.cached import CURVES, FITS
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
@@ -46,6 +46,19 @@ def small_catalogue(monkeypatch):
 def no_engine(monkeypatch):
     """What the formula says is there at once, on every computer alike."""
     monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("absent"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_found(monkeypatch):
+    """What lies on the computer that runs the tests is on no page."""
+    monkeypatch.setattr(found_here, "_SEARCH", Nothing())
+
+
+class Nothing:
+    """A search that ended and found nothing."""
+
+    def known(self):
+        return found_here.Here(), False
 
 
 class App:

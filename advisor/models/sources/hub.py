@@ -39,9 +39,11 @@ from advisor.models.sources.hub_cache import HubCache
 from advisor.models.sources.hub_files import MOST_FILES, HubFile, HubModel, Repository, hub_file, repository
 from advisor.models.sources.hub_header import LATER_PART_BYTES, RemoteStart
 from advisor.models.sources.hub_transport import Bounds, bounded
+from advisor.settings import settings
 
 V = TypeVar("V")
 _MOST_PARTS = 256
+_KEPT_HEADERS = 32
 _LONGEST_PAUSE_S = 60.0
 _LARGEST_FILE = 2**50
 _DAYS_S = 30 * 86_400.0
@@ -89,6 +91,7 @@ class HubAccess:
         self._cache = cache or HubCache()
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], tuple[float, Repository]] = {}
+        self._headers: dict[tuple[str, str, HubFile], GGUFHeader] = {}
         self._pause: tuple[float, HubError] | None = None
 
     @property
@@ -140,13 +143,22 @@ class HubAccess:
 
     def file_header(self, repo: str, file: HubFile, revision: str = MAIN, *, first: int | None = None) -> GGUFHeader:
         """The header of one GGUF file, by at most two requests; kept on the disk by the file's ETag."""
-        what = f"{repo}/{file.path}"
+        key = (repo, revision, file)
+        with self._lock:
+            known = self._headers.get(key) if file.sha256 else None
+        if known is not None:
+            return known
         try:
             data, size = self._header_bytes(repo, file, revision, first)
-            return parse_header(data, file_bytes=size)
+            header = parse_header(data, file_bytes=size)
         except GGUFError as error:
-            error.path = what
+            error.path = f"{repo}/{file.path}"
             raise
+        with self._lock:
+            self._headers[key] = header
+            while len(self._headers) > _KEPT_HEADERS:
+                del self._headers[next(iter(self._headers))]
+        return header
 
     def config(self, repository: Repository, path: str = "config.json") -> bytes:
         """A small file of a repository, whole. Raises HubError."""
@@ -323,7 +335,8 @@ def the_hub() -> HubAccess:
 
 @lru_cache(maxsize=8)
 def _access(address: str) -> HubAccess:
-    return HubAccess(address)
+    # The token is the person's at home; visitors of a hosted site must not read with it.
+    return HubAccess(address, own_token=not settings().hosted)
 
 
 def _sized(data: bytes, size: int | None) -> bytes:

@@ -6,6 +6,7 @@ from advisor.errors import HubAnswerError, HubNotFoundError, QuestionError
 from advisor.models.gguf_header import GGUFHeader
 from advisor.models.hf_config import CONFIG_NAME, model_of_config, parse_config
 from advisor.models.metadata import ModelMetadata, model_from_header
+from advisor.models.quantization import QuantizedTensors, group_tensors, kept_types, weight_table
 from advisor.models.quantization_names import parse_quantization
 from advisor.models.sources.hub import HubAccess, the_hub
 from advisor.models.sources.hub_address import HubAddress
@@ -78,3 +79,21 @@ def _from_config(access: HubAccess, found: Repository, address: HubAddress, quan
         return model
     said = f"The repository's own weights (safetensors) are {size / GIB:.2f} GiB."
     return replace(model, assumptions=(*model.assumptions, said))
+
+
+def in_quantization(model: ModelMetadata, quantization: str, file_bytes: int | None) -> ModelMetadata:
+    """`model` as another file of its repository: the tensors of its header in `quantization`, `file_bytes` as the hub says.
+
+    Raises QuestionError where llama-quantize has no such quantization.
+    """
+    name = parse_quantization(quantization)
+    hp = model.hyperparameters
+    groups = group_tensors(model.tensors, hp, kept=kept_types(hp))
+    return replace(
+        model,
+        quantization=name,
+        tensors=QuantizedTensors(groups, name),
+        file_bytes=file_bytes,
+        predicted=True,
+        known_weights=weight_table(groups, name),
+    )
