@@ -14,6 +14,7 @@ from advisor.memory.plan import Grade
 from advisor.models.file_size import error_band, padded
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
+from advisor.models.published import band_of_publishers
 from advisor.models.quantization import (
     QUANTIZATIONS,
     TensorGroups,
@@ -43,7 +44,7 @@ class PlannedFile:
     tensor_types: dict[str, int]
     """Number of tensors by ggml's name of their type, commonest first."""
     error_band: tuple[float, float]
-    """How far a published file may be from this size: (lowest, highest) relative difference."""
+    """How far a file by any publisher may be from this size: (lowest, highest) relative difference."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _by_formula(groups: TensorGroups, names: Sequence[str], *, every: bool) -> d
 
 def _file(model: ModelMetadata, groups: TensorGroups, name: str, tensors: Sequence[Tensor]) -> PlannedFile:
     mixture = model.hyperparameters.expert_count > 0
+    listed = catalogue().find(model.id) if model.predicted else None
     exact = sum(tensor.n_bytes for tensor in tensors)
     # Publishers' own mixes: their sizes are those of the base mix times what published files say.
     weights = exact if quantization(name).exact else int(quantized_bytes(groups, (name,))[0])
@@ -154,7 +156,7 @@ def _file(model: ModelMetadata, groups: TensorGroups, name: str, tensors: Sequen
         bits_per_weight=8 * weights / sum(tensor.elements for tensor in tensors),
         needs_imatrix=needs_imatrix(tensors, name),
         tensor_types=dict(counted.most_common()),
-        error_band=error_band(name, mixture=mixture),
+        error_band=band_of_publishers(listed, name) if listed else error_band(name, mixture=mixture),
     )
 
 

@@ -36,7 +36,7 @@ def test_without_the_engine() -> None:
     assert chosen.tensor_types == {"q4_K": 193, "f32": 66, "q6_K": 33}
     assert not chosen.needs_imatrix
     assert by_name["IQ2_XXS"].needs_imatrix
-    assert chosen.error_band == (-0.001, 0.001)
+    assert chosen.error_band == pytest.approx((-0.001, 0.001))
     sizes = [file.bits_per_weight for file in plan.quantizations]
     assert sizes == sorted(sizes, reverse=True)
 
