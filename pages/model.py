@@ -1,5 +1,7 @@
 """What does this model need? The verdict, the stack of memory against the machine, and how it grows with the context."""
 
+from functools import partial
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -10,6 +12,7 @@ from advisor.figures.style import CONFIG
 from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
+from advisor.reports.making import report_of_estimate
 from advisor.ui.cached import curves_on
 from advisor.ui.engine_grade import PATIENCE_S, EngineAnswer, ask_engine, look_again
 from advisor.ui.inert import inert
@@ -17,6 +20,7 @@ from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
 from advisor.ui.plan_view import curves_said, difference_table, grade_line, plan_heading, plan_numbers, plan_table
 from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
+from advisor.ui.share import share
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
 from advisor.words import curves_text, stack_text
@@ -74,6 +78,7 @@ def show(model: ModelMetadata) -> None:
             st.caption("This view has no address that others could open: the file is in your browser only.")
         else:
             address_of(question, here=chosen.here)
+        share(partial(report_of_estimate, formula), key="model")
 
 
 if picked.model is None:

@@ -1,11 +1,15 @@
 """Is it true? A short run on this computer: checked first, cancelled at any time, predicted beside measured."""
 
+from functools import partial
+
 import streamlit as st
 
 from advisor.errors import HeadroomError
 from advisor.question import Question, VerifyQuestion
+from advisor.reports.making import report_of_measurement
 from advisor.settings import settings
 from advisor.ui.inert import inert
+from advisor.ui.share import share
 from advisor.ui.state import Opened, address_of, complaints, open_question, publish
 from advisor.ui.verify_choice import USUAL_MODEL, Choice, verify_choice
 from advisor.ui.verify_runs import current, put_away, show
@@ -27,7 +31,10 @@ def ask() -> None:
     for complaint in complaints(PAGE, (opened.complaint, choice.complaint)):
         said.warning(inert(complaint))
     said.header("Is it true? Run it on this computer", anchor=False)
-    said.caption("A minute and a half at most. Memory is watched, and the run ends before the computer could freeze.")
+    said.caption(
+        f"Measures for {choice.question.seconds:.0f} s at most. Memory is watched, and the run ends before the computer "
+        "could freeze."
+    )
     with shown:
         if choice.complaint is None:
             offer(choice.question)
@@ -66,6 +73,7 @@ if settings().hosted:
     brought = home_view(opened.question)
     if brought is not None:
         result_view(brought)
+        share(partial(report_of_measurement, brought), key="verify")
 elif (run := current()) is None:
     ask()
 else:
@@ -87,3 +95,4 @@ else:
             icon=":material/download:",
             on_click="ignore",
         )
+        share(partial(report_of_measurement, measurement), key="verify")

@@ -8,6 +8,8 @@ from advisor.units import format_number
 
 _MOST_MACHINES = 24
 _BAND = 1.25
+_TICK_VALUES = [step * 10**power for power in range(-1, 5) for step in (1, 2, 5)]
+_TICK_TEXTS = [f"{value:g} t/s" for value in _TICK_VALUES]
 
 
 def measured_by_predicted(rows: Sequence[Marked]) -> Figure:
@@ -43,7 +45,7 @@ def measured_by_predicted(rows: Sequence[Marked]) -> Figure:
                 "marker": {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.8},
             }
         )
-    axis = {"type": "log", "gridcolor": GRID, "zeroline": False, "tickfont": TICKS, "dtick": "D2", "ticksuffix": " t/s"}
+    axis = {"type": "log", "gridcolor": GRID, "zeroline": False, "tickfont": TICKS, "tickvals": _TICK_VALUES, "ticktext": _TICK_TEXTS}
     return {
         "data": traces,
         "layout": layout(height=380, xaxis=axis | {"title": {"text": "predicted", "font": TICKS}}, yaxis=axis),
@@ -76,7 +78,7 @@ def speeds_by_machine(rows: Sequence[Marked]) -> Figure:
                 "marker": {"color": colour, "size": 9, "symbol": symbol, "opacity": 0.75},
             }
         )
-    speeds = {"gridcolor": GRID, "rangemode": "tozero", "tickfont": TICKS, "ticksuffix": " t/s", "nticks": 6, "zeroline": False}
+    speeds = {"gridcolor": GRID, "rangemode": "tozero", "tickfont": TICKS, "ticksuffix": " t/s", "nticks": 4, "zeroline": False}
     machines = {"type": "category", "categoryarray": names[::-1], "tickfont": TICKS, "automargin": True, "gridcolor": GRID}
     return {"data": traces, "layout": layout(height=90 + 26 * max(1, len(names)), xaxis=speeds, yaxis=machines)}
 

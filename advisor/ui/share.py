@@ -14,8 +14,8 @@ from advisor.ui.report_view import keep
 _MOST_NOTE = 280
 
 
-def share(make: Callable[[str], HardwareReport], *, key: str) -> None:
-    """Draw the popover; `make` makes the report with a note when it is asked for, and its page is opened."""
+def share(make: Callable[..., HardwareReport], *, key: str) -> None:
+    """Draw the popover; `make(note=...)` makes the report when it is asked for, and its page is opened."""
     with st.popover("Share as a report", icon=":material/ios_share:", type="tertiary"):
         where = "on this site" if settings().hosted else "on this computer, until you pass it on"
         st.caption(f"Machine, model, settings and numbers, without names, paths or addresses. It is kept {where}.")
@@ -23,7 +23,7 @@ def share(make: Callable[[str], HardwareReport], *, key: str) -> None:
         listed = st.checkbox("Put it on the community's list", key=f"{key}:listed")
         if st.button("Make the report", type="primary", key=f"{key}:share"):
             try:
-                id_ = keep(make(note.strip()), listed=listed)
+                id_ = keep(make(note=note.strip()), listed=listed)
             except HeadroomError as error:
                 st.warning(inert(f"{error}"))
                 return
