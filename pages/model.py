@@ -23,6 +23,7 @@ from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
 from advisor.ui.share import share
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
+from advisor.ui.verify_runs import verify_button
 from advisor.words import curves_text, stack_text
 
 PAGE = "model"
@@ -74,6 +75,8 @@ def show(model: ModelMetadata) -> None:
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
         st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
+        if chosen.here and not picked.in_browser:
+            verify_button(question)
         if picked.in_browser:
             st.caption("This view has no address that others could open: the file is in your browser only.")
         else:

@@ -4,6 +4,8 @@ import threading
 
 import streamlit as st
 
+from advisor.paths import pages_folder
+from advisor.question import Question
 from advisor.verification import Verification
 
 _MOST_KEPT = 20
@@ -58,6 +60,13 @@ def current() -> Verification | None:
 def show(run: Verification) -> None:
     """Show a run that was just started."""
     st.session_state[_MINE] = runs().add(run)
+
+
+def verify_button(question: Question) -> None:
+    """Draw the way to the page that runs what is planned here, with the whole question."""
+    if st.button("Verify: run it here", icon=":material/timer:", key="verify:from_model"):
+        put_away()
+        st.switch_page(pages_folder() / "verify.py", query_params=question.query_fields())
 
 
 def put_away() -> None:

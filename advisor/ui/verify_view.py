@@ -89,7 +89,6 @@ def result_view(measurement: Measurement) -> None:
             [[row.name, row.shown(row.measured), row.predicted_shown(), row.words] for row in rows],
             key="verify_compared",
             kinds=_KINDS,
-            stack=True,
         )
     figures = measurement.measurement
     if figures is not None and figures.samples:

@@ -104,9 +104,10 @@ class Served:
             self.notes.add(_NOT_BELIEVED)
         return Trial(steps, seen_s) if seen_s > 0 and count > 1 else Trial(count, answer.last_s)
 
-    def first_token(self) -> Trial:
+    def first_token(self, most: int) -> Trial:
         """A realistic prompt, from sending it to the first piece of the answer, with the network between."""
-        answer = self._ask(f"{filler(3)}.\n{realistic_prompt()}", 1)
+        # A token is at least two letters of English, nearly always.
+        answer = self._ask(f"{filler(3)}.\n{realistic_prompt()}"[: 3 * most], 1)
         return Trial(answer.prompt_tokens or 0, answer.first_s)
 
     def _ask(self, prompt: str, tokens: int) -> Answer:

@@ -170,14 +170,14 @@ class Loaded:
             self._llama.llama_synchronize(self.context)
         return Trial(tokens, time.perf_counter() - start)
 
-    def first_token(self) -> Trial:
+    def first_token(self, most: int) -> Trial:
         """Text to tokens, the prompt, and the likeliest first token of the answer."""
         import numpy as np
 
         self._clear()
         start = time.perf_counter()
         tokens = self._tokenize(realistic_prompt())
-        tokens = tokens[: self.most(len(tokens))]
+        tokens = tokens[: self.most(min(len(tokens), most))]
         for begin in range(0, len(tokens), self.question.batch):
             self._decode(tokens[begin : begin + self.question.batch])
         logits = np.ctypeslib.as_array(self._llama.llama_get_logits_ith(self.context, -1), shape=(self._n_vocab,))

@@ -71,9 +71,9 @@ class Loaded:
         count = sum(1 for _ in steps)
         return Trial(count, time.perf_counter() - start)
 
-    def first_token(self) -> Trial:
+    def first_token(self, most: int) -> Trial:
         """The realistic prompt, up to its answer's first token."""
-        return self._first(self._tokens)[0]
+        return self._first(self._tokens[:most])[0]
 
     def memory(self, result: Result) -> dict[str, Any]:
         """Weights, and with a context that is filled once the caches and the most that is computed with."""
