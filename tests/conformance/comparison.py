@@ -32,6 +32,8 @@ class Comparison:
     """What came out, in bytes; tuples by device, the host last."""
 
     case: str
+    backend: str = ""
+    """Whose GPUs were asked about: "cuda", "metal"; "gpu" for those of no machine, "cpu" without any."""
     refused: tuple[str, str] | None = None
     """(the engine's reason, the formula's), "" for whoever did not refuse; None where both answered."""
     weights: tuple[tuple[int, int], ...] = ()
@@ -78,6 +80,7 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
     """Ask both. Raises EngineFailedError where the engine broke down."""
     model = catalogue().find(case.model).quantized(case.quantization)
     arrangement = arrange(model, case.machine, case.settings, gpus=case.gpus)
+    backend = (case.backend or "gpu") if case.gpus else "cpu"
     try:
         figures = pool.plan(question_for(arrangement))
         refused = ""
@@ -85,7 +88,7 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
         refused = str(error)
     reason = _refusal(arrangement)
     if refused or reason:
-        return Comparison(str(case), (refused, reason))
+        return Comparison(str(case), backend, (refused, reason))
     layout, placement = arrangement.layout, arrangement.placement
     kv, state = layout.cache.by_device(placement)
     ours = (layout.weights(placement), kv, state, layout.compute(placement))
@@ -96,6 +99,7 @@ def compare(case: Case, pool: EnginePool) -> Comparison:
     padded = RULES[case.backend].row_padding > 0
     return Comparison(
         str(case),
+        backend,
         None,
         weights,
         kv_cache,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.table import KEY, table
+from tests.conformance.table import KEY, by_backend, table
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -19,4 +19,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if rows:
         terminalreporter.section("formula against engine: device totals")
         for line in table(rows):
+            terminalreporter.write_line(line)
+        terminalreporter.section("the same by backend: 95th percentile and worst, %, and totals compared")
+        for line in by_backend(rows):
             terminalreporter.write_line(line)

@@ -27,6 +27,7 @@ def row(architecture: str, found: Sequence[Comparison], crashed: int) -> dict[st
         "cases": len(found) + crashed,
         "crashed": crashed,
         "errors": [error for one in answered for error in one.errors],
+        "backends": [one.backend for one in answered for _ in one.errors],
         "answered": len(answered),
         "kv_exact": sum(one.caches_exact for one in answered),
         "weights_exact": sum(one.weights_exact for one in answered),
@@ -40,7 +41,7 @@ def table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     merged: dict[str, dict[str, Any]] = {}
     for one in rows:
         for name in (one["architecture"], "all"):
-            into = merged.setdefault(name, {key: [] if key == "errors" else 0 for key in one})
+            into = merged.setdefault(name, {key: [] if isinstance(value, list) else 0 for key, value in one.items()})
             for key, value in one.items():
                 into[key] = name if key == "architecture" else into[key] + value
     yield f"architecture{_HEAD[12:]}"
@@ -58,3 +59,22 @@ def _line(one: dict[str, Any]) -> str:
         + f"{one['kv_exact']:5}/{one['answered']:<4}{one['weights_exact']:4}/{one['answered']:<4}"
         + f"{one['same_refusal']:4}/{one['refused']:<4}{crashed}"
     )
+
+
+def by_backend(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The lines to print of one table: architectures down, backends across, the last line for all together."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for one in rows:
+        for backend, error in zip(one["backends"], one["errors"], strict=True):
+            for name in (one["architecture"], "all"):
+                found.setdefault(name, {}).setdefault(backend, []).append(error)
+    backends = sorted(found.get("all", ()))
+    yield f"{'architecture':17}" + "".join(f"{backend:>22}" for backend in backends)
+    for name in sorted(found, key=lambda name: (name == "all", name)):
+        yield f"{name:17}" + "".join(_cell(found[name].get(backend, [])) for backend in backends)
+
+
+def _cell(errors: Sequence[float]) -> str:
+    if not errors:
+        return " " * 22
+    return f"{100 * percentile(errors, 0.95):10.3f}/{100 * percentile(errors, 1.0):6.3f}{len(errors):5d}"

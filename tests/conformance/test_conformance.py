@@ -15,7 +15,7 @@ from advisor.errors import EngineFailedError
 from advisor.memory.compute import ASSUMED_ARCHITECTURES
 from tests.conformance.comparison import Comparison, compare
 from tests.conformance.grid import Case, Kind, cases_of, models_by_architecture
-from tests.conformance.table import KEY, percentile, row, table
+from tests.conformance.table import KEY, by_backend, percentile, row, table
 
 pytest.importorskip("llama_cpp")
 
@@ -118,9 +118,9 @@ def test_the_engine_breaks_down_where_it_is_said_to(model: str, pool: EnginePool
 
 
 def test_the_table_adds_up() -> None:
-    one = Comparison("a", None, ((100, 101),), ((10, 10),), ((0, 0),), ((0, 0),), (4, 4))
+    one = Comparison("a", "cuda", None, ((100, 101),), ((10, 10),), ((0, 0),), ((0, 0),), (4, 4))
     two = Comparison(
-        "b", ("llama.cpp refuses this: quantized V cache requires flash_attn to be enabled", "x needs flash attention")
+        "b", "cpu", ("llama.cpp refuses this: quantized V cache requires flash_attn to be enabled", "x needs flash attention")
     )
     assert one.errors == pytest.approx((1 / 110,))
     assert not one.weights_exact
@@ -131,3 +131,8 @@ def test_the_table_adds_up() -> None:
     lines = list(table([made, made]))
     assert [line.split()[0] for line in lines] == ["architecture", "llama", "all"]
     assert "0.909 %" in lines[-1]
+    assert list(by_backend([made, made])) == [
+        "architecture                       cuda",
+        "llama                 0.909/ 0.909    2",
+        "all                   0.909/ 0.909    2",
+    ]
