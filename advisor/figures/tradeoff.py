@@ -1,0 +1,169 @@
+"""Quality against speed: each model in the file that suits it best, the chosen one marked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import log10
+from typing import Any
+
+from advisor.advice.ranking import Weighed
+from advisor.figures.style import ACCENT, GRID, TEXT, TICKS, Figure, layout
+from advisor.units import format_number, format_size
+
+_GREY = "rgba(139,143,141,.75)"
+_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_LABELLED = 4
+_SYMBOLS = {"fits": "circle", "tight": "circle-open", "partial": "diamond"}
+_WORDS = {"fits": "fits whole", "tight": "fits only just", "partial": "in part in system memory"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model of the figure."""
+
+    one: Weighed
+    said: str
+    """Why it is chosen, or why not."""
+
+
+def tradeoff(points: Sequence[Point], chosen: str | None, *, wished_tps: float, least_tps: float) -> Figure:
+    """The figure: tokens a second to the right, score upwards. Models without a score or a known speed are not in it.
+
+    `chosen` is the id of the model that is recommended.
+    """
+    shown = [point for point in points if point.one.tps is not None and _score(point) is not None]
+    others = [point for point in shown if point.one.option.model.id != chosen]
+    best = [point for point in shown if point.one.option.model.id == chosen]
+    traces = [_dots(others, _GREY, 10), _dots(best, ACCENT, 15)]
+    rates = [point.one.tps or 1.0 for point in shown] or [1.0, 100.0]
+    low, high = min(*rates, least_tps) / 1.25, max(*rates, wished_tps) * 1.6
+    return {
+        "data": [trace for trace in traces if trace["x"]],
+        "layout": layout(
+            height=380,
+            margin={"l": 44, "r": 12, "t": 12, "b": 44},
+            hovermode="closest",
+            xaxis={
+                "type": "log",
+                "range": [log10(low), log10(high)],
+                "tickvals": [tick for tick in _TICKS if low <= tick <= high],
+                "title": {"text": "tokens a second", "font": TICKS},
+                "gridcolor": GRID,
+                "tickfont": TICKS,
+                "fixedrange": True,
+            },
+            yaxis={
+                "title": {"text": "score", "font": TICKS},
+                "gridcolor": GRID,
+                "zeroline": False,
+                "tickfont": TICKS,
+                "fixedrange": True,
+            },
+            shapes=[_line(least_tps, "dot"), _line(wished_tps, "dash")],
+            annotations=[_note(wished_tps, "wished"), _note(least_tps, "least"), *_names(best, others)],
+        ),
+    }
+
+
+def tradeoff_text(points: Sequence[Point], chosen: str | None) -> str:
+    """What the figure shows, for those who cannot see it."""
+    shown = [point for point in points if point.one.tps is not None and _score(point) is not None]
+    shown.sort(key=lambda point: point.one.option.model.id != chosen)
+    said = [
+        f"{point.one.option.model.name} {point.one.option.quantization}: score {_score(point):.0f}, "
+        f"{format_number(point.one.tps or 0)} tokens/s"
+        for point in shown
+    ]
+    return f"Quality against speed, the chosen model first. {'; '.join(said)}."
+
+
+def _score(point: Point) -> float | None:
+    quality = point.one.option.quality
+    return None if quality is None else quality.score
+
+
+def _dots(points: Sequence[Point], colour: str, size: int) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [point.one.tps for point in points],
+        "y": [_score(point) for point in points],
+        "marker": {
+            "size": size,
+            "color": colour,
+            "symbol": [_SYMBOLS.get(point.one.option.verdict.verdict, "x") for point in points],
+            "line": {"width": 2, "color": colour},
+        },
+        "text": [_hover(point) for point in points],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _hover(point: Point) -> str:
+    option = point.one.option
+    where = _WORDS.get(option.verdict.verdict, option.verdict.verdict)
+    lines = [
+        f"<b>{escape(option.model.name)}</b> {escape(option.quantization)}, {format_size(option.file_bytes)}",
+        f"score {_score(point):.0f}, {format_number(point.one.tps or 0)} tokens/s, {where}",
+        *_wrapped(point.said),
+    ]
+    return "<br>".join(lines)
+
+
+def _wrapped(text: str, width: int = 60) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return [escape(line) for line in lines if line]
+
+
+def _names(best: Sequence[Point], others: Sequence[Point]) -> list[dict[str, Any]]:
+    """Names at the dots that come first; the others have theirs on hover."""
+    named = [*best, *sorted(others, key=lambda point: -point.one.worth)]
+    placed: list[tuple[float, float]] = []
+    notes: list[dict[str, Any]] = []
+    for point in named:
+        x, y = log10(point.one.tps or 1.0), _score(point) or 0.0
+        if len(notes) == _LABELLED or any(abs(x - a) < 0.6 and abs(y - b) < 5.0 for a, b in placed):
+            continue
+        placed.append((x, y))
+        notes.append(
+            {
+                "x": x,
+                "y": y,
+                "text": escape(point.one.option.model.name),
+                "showarrow": False,
+                "yshift": 15,
+                "font": {"size": 12, "color": ACCENT if point in best else TEXT},
+            }
+        )
+    return notes
+
+
+def _line(tps: float, dash: str) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "x0": tps,
+        "x1": tps,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "layer": "below",
+        "line": {"color": _GREY, "width": 1, "dash": dash},
+    }
+
+
+def _note(tps: float, text: str) -> dict[str, Any]:
+    return {
+        "x": log10(tps),
+        "y": 0,
+        "yref": "paper",
+        "text": text,
+        "showarrow": False,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "xshift": 3,
+        "font": {"size": 11, "color": TEXT},
+    }
