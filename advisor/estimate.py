@@ -1,7 +1,7 @@
 """One question in, one answer out: `estimate`. Pages, commands and requests all call it and show what it returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from advisor.advice.verdict import Verdict, judge
@@ -9,15 +9,17 @@ from advisor.errors import QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import resolve_machine
 from advisor.memory.curves import Curves, curves_of
-from advisor.memory.other_runtimes import OTHER_RUNTIMES, plan_other, runtime_quantization, runtime_settings, weights_of
+from advisor.memory.other_plans import plan_other, runtime_model
+from advisor.memory.other_runtimes import OTHER_RUNTIMES, runtime_of, runtime_quantization, runtime_settings
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
 from advisor.memory.settings import RunSettings
+from advisor.models.hf_config import with_stored_weights
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.projector import Projector, resolve_projector
-from advisor.models.resolve import resolve_model
+from advisor.models.resolve import is_file_name, resolve_model
 from advisor.question import Question
 from advisor.speed.forecast import SpeedForecast, forecast
 from advisor.verify.calibration import calibrations_of
@@ -64,17 +66,48 @@ class Estimate:
 
 def estimate(question: Question) -> Estimate:
     """The plan and verdict for `question`. Raises QuestionError or MissingPartError with one sentence for a person."""
-    if question.runtime in OTHER_RUNTIMES:
-        return _estimate_other(question)
-    model = resolve_model(question.model, question.quant)
+    question, model = asked_model(question)
     machine, assumptions = resolve_machine(**question.machine_fields())
     return estimate_for(question, model, machine, assumptions)
+
+
+def asked_model(question: Question) -> tuple[Question, ModelMetadata]:
+    """The model of `question`, and the question with the runtime and the quantization that the model's name says.
+
+    For a runtime that is not built on llama.cpp it is the model's shapes: the runtime's own quantization is the question's.
+    """
+    name, suffix = _named_quantization(question)
+    implied = None if "runtime" in question.model_fields_set else runtime_of(suffix or question.quant)
+    runtime = implied or question.runtime
+    if runtime not in OTHER_RUNTIMES:
+        return question, resolve_model(question.model, question.quant)
+    quant = question.quant or suffix
+    if suffix and question.quant and runtime_quantization(runtime, suffix) != runtime_quantization(runtime, question.quant):
+        raise QuestionError(f'"{question.model}" names {suffix}, but the quantization is {question.quant}', field="quant")
+    asked = question.model_copy(update={"runtime": runtime, "quant": quant})
+    if name.lower().endswith(".gguf") or name.lower().startswith("ollama:"):
+        raise QuestionError(
+            f'the runtime "{runtime}" is not planned for GGUF files; name the model in the catalogue, or choose llama-server',
+            field="model",
+        )
+    return asked, resolve_model(name, "BF16")
+
+
+def _named_quantization(question: Question) -> tuple[str, str | None]:
+    """The model's name without the quantization of another runtime that stands after it ("llama-3.1-8b:mlx-4bit")."""
+    name, colon, suffix = question.model.rpartition(":")
+    other = question.runtime in OTHER_RUNTIMES or ("runtime" not in question.model_fields_set and runtime_of(suffix))
+    if not colon or not other or is_file_name(question.model) or name.lower() == "ollama":
+        return question.model, None
+    return name, suffix
 
 
 def estimate_for(
     question: Question, model: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...] = ()
 ) -> Estimate:
     """As `estimate`, for a model and a machine that are already at hand (a header from a browser, a detected machine)."""
+    if question.runtime in OTHER_RUNTIMES:
+        return _estimate_other(question, model, machine, assumptions)
     settings = settings_for(question, model, machine)
     projector: Projector | None = resolve_projector(question.mmproj, model.source) if question.mmproj else None
     draft = resolve_model(question.draft) if question.draft else None
@@ -91,26 +124,19 @@ def estimate_for(
     return _answered(model, machine, plan, tuple(said))
 
 
-def _estimate_other(question: Question) -> Estimate:
-    """As `estimate`, for a runtime that is not built on llama.cpp and has quantizations of its own."""
+def _estimate_other(
+    question: Question, shapes: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...]
+) -> Estimate:
+    """As `estimate_for`, for a runtime that is not built on llama.cpp and has quantizations of its own."""
     for name, value in (("mmproj", question.mmproj), ("draft", question.draft), ("build", question.build)):
         if value:
             raise QuestionError(f'the runtime "{question.runtime}" is planned without {name}; leave it out', field=name)
     if question.grade == "engine":
         raise QuestionError(f'llama.cpp cannot plan the runtime "{question.runtime}"; ask for --grade formula', field="grade")
-    if question.model.lower().endswith(".gguf"):
-        raise QuestionError(
-            f'the runtime "{question.runtime}" is not planned for GGUF files; name the model in the catalogue, or llama-server',
-            field="model",
-        )
-    quantization = runtime_quantization(question.runtime, question.quant)
-    shapes = resolve_model(question.model, "BF16")
-    size = weights_of(shapes, question.runtime, quantization)
-    model = replace(shapes, quantization=quantization, file_bytes=size, known_weights=None)
-    machine, assumptions = resolve_machine(**question.machine_fields())
-    settings = runtime_settings(question.model_dump(include=_SETTINGS, exclude_none=True), model)
-    plan = plan_other(model, machine, settings, quantization, gpus=question.gpus or 1)
-    said = dict.fromkeys((*assumptions, *shapes.hyperparameters.assumptions, *plan.assumptions))
+    model = runtime_model(with_stored_weights(shapes), question.runtime, question.quant)
+    settings = settings_for(question, model, machine)
+    plan = plan_other(model, machine, settings, gpus=question.gpus or 1)
+    said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
     return _answered(model, machine, plan, tuple(said))
 
 
@@ -132,6 +158,8 @@ def _planner(question: Question) -> Callable[..., MemoryPlan]:
 def settings_for(question: Question, model: ModelMetadata, machine: MachineProfile | None) -> RunSettings:
     """The settings of `question` with every default filled in. Raises QuestionError for what the engine refuses."""
     overrides = question.model_dump(include=_SETTINGS, exclude_none=True)
+    if question.runtime in OTHER_RUNTIMES:
+        return runtime_settings(overrides, model)
     return resolve_settings(overrides, model, has_gpu=machine is None or bool(machine.gpus), machine=machine)
 
 

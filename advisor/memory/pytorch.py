@@ -1,58 +1,85 @@
-"""Memory of models that PyTorch runs: vLLM and transformers, by their documented rules. Grade: typical."""
+"""Memory of models that PyTorch runs: vLLM and transformers, by their sources. Grade: typical.
 
-from collections.abc import Iterable
+Sources: transformers 5.23.0 (file and function below are its own) and vLLM's main branch of autumn 2026 (files under vllm/).
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from advisor.memory.mlx import Shape
 from advisor.models.hyperparameters import Attention, Hyperparameters
 from advisor.models.tensor_role import EXPERTS
 from advisor.units import GIB, MIB
 
-GPU_MEMORY_UTILIZATION = 0.9
-"""Share of a GPU that vLLM takes (--gpu-memory-utilization; https://docs.vllm.ai/en/latest/configuration/engine_args.html)."""
+GPU_MEMORY_UTILIZATION = 0.92
+"""Share of a GPU that vLLM takes (--gpu-memory-utilization; vllm/config/cache.py, CacheConfig; 0.9 in versions before)."""
 BLOCK_TOKENS = 16
-"""Tokens of one block of vLLM's cache on CUDA (--block-size)."""
-BATCHED_TOKENS, SEQUENCES = 2048, 256
-"""What vLLM profiles a forward pass with (--max-num-batched-tokens, --max-num-seqs; vllm/engine/arg_utils.py,
-get_batch_defaults: 2048 and 256 on GPUs below 70 GiB)."""
+"""Tokens of one block of vLLM's cache (--block-size; vllm/config/cache.py, CacheConfig.DEFAULT_BLOCK_SIZE)."""
 CUDA_GRAPHS_BYTES = 1 * GIB
-"""vLLM's own message at start: "CUDA graphs can take additional 1~3 GiB memory per GPU" (vllm/worker/model_runner.py); captured
-after the cache was laid out, so beyond the share above. The lower end: newer versions capture piecewise graphs."""
+"""What vLLM keeps of its share for CUDA graphs (vllm/v1/worker/gpu_worker.py, determine_available_memory:
+cudagraph_memory_estimate). Its logs say 0.11 to 1.10 GiB ("Graph capturing finished in ..., took"); nearly the largest."""
 HOST_BYTES = 2 * GIB
 """Our allowance for Python, PyTorch and the libraries of CUDA in system memory."""
+_LARGE_GPU_BYTES = 70 * GIB
 
-BITSANDBYTES_BLOCK, ABSMAX_BLOCK = 64, 256
-"""NF4: one absolute maximum for each 64 weights; with double quantization those are 8-bit numbers with a 32-bit one for each
-256 (QLoRA, https://arxiv.org/abs/2305.14314, section 3)."""
+BITSANDBYTES_BLOCK = 64
+"""NF4: one absolute maximum in 32 bits for each 64 weights. `bnb_4bit_use_double_quant`, which takes them in 8 bits, is off
+unless asked for (utils/quantization_config.py, BitsAndBytesConfig)."""
+PACKED_GROUP = 128
+"""Weights of an AWQ or GPTQ matrix that share a 16-bit scale and a 4-bit zero point: what nearly all published files have
+("group_size" of their quantization_config)."""
+
+Scheme = Literal["nf4", "int8", "fp8", "awq", "gptq", "mxfp4"]
 
 
 @dataclass(frozen=True, slots=True)
 class TorchRecipe:
-    """How weights are kept: plain, or linear layers by bitsandbytes."""
+    """How weights are kept."""
 
     name: str
     float_bytes: int = 2
-    bits: int | None = None
-    """4: NF4 with double quantization. 8: LLM.int8 with one 32-bit scale a row."""
+    """Bytes of what is not quantized."""
+    scheme: Scheme | None = None
+    experts: bool = True
+    """Whether experts are quantized too."""
+    others: bool = True
+    """Whether linear layers that are no experts are."""
 
 
-TORCH_RECIPES = {
-    "BF16": TorchRecipe("BF16"),
-    "F16": TorchRecipe("F16"),
-    "F32": TorchRecipe("F32", float_bytes=4),
-    "bnb-4bit": TorchRecipe("bnb-4bit", bits=4),
-    "bnb-8bit": TorchRecipe("bnb-8bit", bits=8),
+_PLAIN = (TorchRecipe("BF16"), TorchRecipe("F16"))
+_MXFP4 = TorchRecipe("MXFP4_MOE", scheme="mxfp4", others=False)
+TRANSFORMERS_RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        *_PLAIN,
+        TorchRecipe("F32", float_bytes=4),
+        # Experts are parameters and no layers (models/qwen3_moe/modeling_qwen3_moe.py, Qwen3MoeExperts), and only `nn.Linear`
+        # is converted (integrations/bitsandbytes.py, replace_with_bnb_linear).
+        TorchRecipe("bnb-4bit", scheme="nf4", experts=False),
+        TorchRecipe("bnb-8bit", scheme="int8", experts=False),
+        _MXFP4,
+    )
 }
+VLLM_RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        *_PLAIN,
+        TorchRecipe("fp8", scheme="fp8"),
+        TorchRecipe("awq-4bit", scheme="awq"),
+        TorchRecipe("gptq-4bit", scheme="gptq"),
+        _MXFP4,
+    )
+}
+RELEASED_IN = {"gpt-oss": "MXFP4_MOE"}
+"""Architectures whose experts are published in MXFP4 and kept so (quantization_config of openai/gpt-oss-20b:
+quant_method "mxfp4"; quantizers/quantizer_mxfp4.py; vllm/model_executor/layers/quantization/mxfp4.py)."""
 
 
 def weights_bytes(hp: Hyperparameters, tensors: Iterable[Shape], recipe: TorchRecipe) -> int:
-    """Bytes of the weights.
-
-    bitsandbytes takes linear layers only: embeddings and the output layer stay (transformers/quantizers/base.py,
-    get_keys_to_not_convert), and so do experts, which are parameters and not layers (transformers 5: models/qwen3_moe,
-    Qwen3MoeExperts; integrations/bitsandbytes.py, replace_with_bnb_linear converts `nn.Linear` alone).
-    """
+    """Bytes of the weights. Embeddings, the output layer and norms are never quantized (quantizers/base.py,
+    get_keys_to_not_convert; vLLM gives lm_head no quant method), nor are routers (Qwen3MoeTopKRouter holds a parameter)."""
     return sum(_tensor_bytes(tensor, hp, recipe) for tensor in tensors)
 
 
@@ -61,30 +88,76 @@ def _tensor_bytes(tensor: Shape, hp: Hyperparameters, recipe: TorchRecipe) -> in
     if tensor.name.startswith("rope_") or (block is not None and block >= hp.layer_count):
         return 0
     elements = prod(tensor.shape)
-    linear = block is not None and len(tensor.shape) == 2 and "norm" not in tensor.name and tensor.name.endswith(".weight")
-    if recipe.bits is None or not linear or EXPERTS.search(tensor.name) or "conv" in tensor.name:
+    if recipe.scheme is None or block is None or not _is_quantized(tensor, recipe):
         return elements * recipe.float_bytes
-    if recipe.bits == 8:
-        return elements + tensor.shape[1] * 4
-    blocks = -(-elements // BITSANDBYTES_BLOCK)
-    return -(-elements // 2) + blocks + -(-blocks // ABSMAX_BLOCK) * 4
+    return _PACKED[recipe.scheme](tensor.shape[0], elements // tensor.shape[0])
 
 
-def cache_bytes(hp: Hyperparameters, tokens: int, *, step: int = 1, shards: int = 1, beyond_window: int = 0) -> int:
-    """Bytes of one sequence's keys and values in 16 bits on one of `shards` GPUs that share the heads.
+def _is_quantized(tensor: Shape, recipe: TorchRecipe) -> bool:
+    if not tensor.name.endswith(".weight") or "norm" in tensor.name or "conv" in tensor.name:
+        return False
+    if EXPERTS.search(tensor.name):
+        return recipe.experts
+    return recipe.others and len(tensor.shape) == 2 and "ffn_gate_inp" not in tensor.name
 
-    `step`: tokens are kept in blocks of this many. A sliding-window block keeps its window and `beyond_window` tokens more
-    (vllm/v1/core/single_type_kv_cache_manager.py; transformers/cache_utils.py, DynamicSlidingWindowLayer).
+
+def _grouped(wide: int, rows: int) -> int:
+    """AWQ: qweight, qzeros and scales (vllm/model_executor/layers/quantization/awq.py, AWQLinearMethod.create_weights)."""
+    groups = -(-wide // PACKED_GROUP) * rows
+    return wide * rows // 2 + groups * 2 + groups // 2
+
+
+_PACKED: dict[Scheme, Callable[[int, int], int]] = {
+    "nf4": lambda wide, rows: -(-wide * rows // 2) + -(-wide * rows // BITSANDBYTES_BLOCK) * 4,
+    # LLM.int8: a 32-bit scale a row (bitsandbytes, Linear8bitLt: SCB)
+    "int8": lambda wide, rows: wide * rows + rows * 4,
+    # one 32-bit scale for a matrix (vllm/model_executor/layers/quantization/fp8.py, Fp8LinearMethod.create_weights)
+    "fp8": lambda wide, rows: wide * rows + 4,
+    "awq": _grouped,
+    # and g_idx (vllm/model_executor/layers/quantization/gptq.py, GPTQLinearMethod.create_weights)
+    "gptq": lambda wide, rows: _grouped(wide, rows) + wide * 4,
+    # blocks of 32 weights of 4 bits with an 8-bit scale
+    "mxfp4": lambda wide, rows: -(-wide // 32) * 17 * rows,
+}
+"""Bytes of a matrix of `rows` rows that are `wide` weights long."""
+
+
+def batch_defaults(capacity_bytes: int | None, gpu: str) -> tuple[int, int]:
+    """Tokens and sequences of one forward pass of `vllm serve`, with which it also profiles (vllm/engine/arg_utils.py,
+    get_batch_defaults: larger from 70 GiB on, but for the A100)."""
+    large = capacity_bytes is not None and capacity_bytes >= _LARGE_GPU_BYTES and "a100" not in gpu.lower()
+    return (8192, 1024) if large else (2048, 256)
+
+
+def vllm_cache_bytes(hp: Hyperparameters, tokens: int, *, batched: int, shards: int) -> int:
+    """Bytes of the blocks of one sequence on one of `shards` GPUs that share the heads.
+
+    A sliding-window layer needs its window less one, a whole batch and a block more (vllm/v1/kv_cache_interface.py,
+    SlidingWindowSpec.max_admission_blocks_per_request).
     """
-    total = 0
-    for il in range(hp.layer_count):
-        if not hp.caches_kv[il]:
-            continue
-        kept = tokens
-        if hp.attention[il] is Attention.SLIDING and hp.sliding_window:
-            kept = min(tokens, hp.sliding_window + beyond_window)
-        total += -(-kept // step) * step * _token_elements(hp, il, shards) * 2
-    return total
+
+    def kept(il: int) -> int:
+        blocks = -(-tokens // BLOCK_TOKENS)
+        if _slides(hp, il):
+            blocks = min(blocks, -(-min(hp.sliding_window - 1 + batched, tokens) // BLOCK_TOKENS) + 1)
+        return blocks * BLOCK_TOKENS
+
+    return _cache_bytes(hp, kept, shards)
+
+
+def transformers_cache_bytes(hp: Hyperparameters, tokens: int) -> int:
+    """Bytes of one sequence's keys and values; a sliding-window layer keeps its window less one (cache_utils.py,
+    DynamicLayer and DynamicSlidingWindowLayer.update)."""
+    return _cache_bytes(hp, lambda il: min(tokens, hp.sliding_window - 1) if _slides(hp, il) else tokens, 1)
+
+
+def _slides(hp: Hyperparameters, il: int) -> bool:
+    return hp.attention[il] is Attention.SLIDING and hp.sliding_window > 0
+
+
+def _cache_bytes(hp: Hyperparameters, kept: Callable[[int], int], shards: int) -> int:
+    blocks = (il for il in range(hp.layer_count) if hp.caches_kv[il])
+    return sum(kept(il) * _token_elements(hp, il, shards) * 2 for il in blocks)
 
 
 def _token_elements(hp: Hyperparameters, il: int, shards: int) -> int:

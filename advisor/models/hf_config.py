@@ -25,6 +25,7 @@ from advisor.models.quantization import (
     quantized_bytes,
     weight_table,
 )
+from advisor.models.shards import stored_weights
 from advisor.models.tensors import TensorOptions, default_options, tensor_list
 
 CONFIG_NAME = "config.json"
@@ -74,6 +75,18 @@ def model_from_config(path: Path, quantization: str) -> ModelMetadata:
     file = path / CONFIG_NAME if path.is_dir() else path
     config = parse_config(_text_of(file), f"{file}")
     return model_of_config(config, quantization, id=str(path), name=file.absolute().parent.name or file.name)
+
+
+def with_stored_weights(model: ModelMetadata) -> ModelMetadata:
+    """`model` with what the safetensors files beside its `config.json` hold; as it is where it was not read from one.
+
+    Raises QuestionError where one of them is no sound safetensors file.
+    """
+    path = Path(model.source)
+    file = path / CONFIG_NAME if path.is_dir() else path
+    if not model.predicted or file.suffix.lower() != ".json" or not file.is_file():
+        return model
+    return replace(model, stored=stored_weights(file.parent, parse_config(_text_of(file), f"{file}")))
 
 
 def model_of_config(config: Mapping[str, Any], quantization: str, *, id: str, name: str) -> ModelMetadata:  # noqa: A002

@@ -17,6 +17,7 @@ from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.keys import hyperparameters
 from advisor.models.quantization import QuantizedTensors
 from advisor.models.quantization_names import QUANTIZATIONS, from_ftype, parse_quantization
+from advisor.models.shards import StoredWeights
 from advisor.models.tensor import Tensor, row_padding
 from advisor.models.tensor_role import EXPERTS
 from advisor.models.weight_table import WeightTable
@@ -44,6 +45,8 @@ class ModelMetadata:
     """GGUF metadata keys, with which the engine can plan it; None where they are not known."""
     known_weights: WeightTable | None = field(default=None, repr=False, compare=False)
     """Bytes by part, where they were worked out without the tensors."""
+    stored: StoredWeights | None = field(default=None, repr=False, compare=False)
+    """The safetensors files of the folder that was named, which other runtimes than llama.cpp load as they are."""
 
     @cached_property
     def parameters(self) -> int:

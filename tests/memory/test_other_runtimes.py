@@ -6,7 +6,9 @@ import pytest
 
 from advisor.errors import QuestionError
 from advisor.estimate import Estimate, estimate
-from advisor.memory.other_runtimes import runtime_quantization
+from advisor.memory.other_runtimes import runtime_of, runtime_quantization
+from advisor.memory.pytorch import batch_defaults, vllm_cache_bytes
+from advisor.models.library import catalogue
 from advisor.question import Question
 from advisor.units import GIB, MIB
 
@@ -46,7 +48,8 @@ def test_vllm_takes_its_share_of_the_gpu_and_says_what_fits() -> None:
     gpu = found.plan.devices[0]
     assert gpu.capacity_bytes is not None
     assert gpu.weights_bytes == 16_060_522_496
-    assert gpu.total_bytes - 1 * GIB == int(gpu.capacity_bytes * 0.9)
+    assert gpu.total_bytes == int(gpu.capacity_bytes * 0.92)
+    assert gpu.overhead_bytes > 1 * GIB
     sequences = gpu.kv_cache_bytes // (8192 * 131_072)
     assert any(f"{sequences} sequences of 8,192 tokens fit" in said for said in found.assumptions)
     assert found.plan.grade == "typical"
@@ -72,7 +75,7 @@ def test_bitsandbytes_quantizes_linear_layers_alone() -> None:
     }
     linear = 32 * (4096 * 4096 * 2 + 4096 * 1024 * 2 + 3 * 4096 * 14336)
     rest = sizes["bf16"] - 2 * linear
-    assert sizes["nf4"] == rest + linear // 2 + linear // 64 + linear // 64 // 256 * 4
+    assert sizes["nf4"] == rest + linear // 2 + linear // 64 * 4  # no double quantization unless asked for
     assert sizes["int8"] == rest + linear + 32 * (4096 * 3 + 1024 * 2 + 14336 * 2) * 4
 
 
@@ -85,6 +88,63 @@ def test_transformers_without_a_gpu_lies_on_the_host() -> None:
     found = ask("smollm2-1.7b", "transformers", machine="rtx-4090", slots=2)
     assert found.plan.devices[0].kv_cache_bytes == 2 * 8192 * 24 * 2 * 2048 * 2
     assert found.plan.devices[1].overhead_bytes > 512 * MIB
+
+
+def test_vllm_packs_four_bits_with_a_scale_and_a_zero_point_for_128_weights() -> None:
+    names = ("bf16", "fp8", "awq", "gptq")
+    sizes = {name: ask("llama-3.1-8b", "vllm", quant=name).plan.devices[0].weights_bytes for name in names}
+    linear = 32 * (4096 * 4096 * 2 + 4096 * 1024 * 2 + 3 * 4096 * 14336)
+    rest = sizes["bf16"] - 2 * linear
+    assert sizes["awq"] == rest + linear // 2 + linear // 128 * 2 + linear // 128 // 2
+    assert sizes["fp8"] == rest + linear + 32 * 7 * 4
+    assert sizes["gptq"] - sizes["awq"] == 32 * (6 * 4096 + 14336) * 4
+
+
+def test_vllm_quantizes_experts_and_leaves_routers() -> None:
+    plain, small = (ask("qwen3-30b-a3b", "vllm", quant=name).plan.devices[0].weights_bytes for name in ("bf16", "fp8"))
+    linear = 48 * (128 * 3 * 2048 * 768 + 2048 * 4096 * 2 + 2048 * 512 * 2)
+    assert plain - small == linear - 48 * 7 * 4
+
+
+def test_a_sliding_window_takes_its_window_a_batch_and_a_block() -> None:
+    """vllm/v1/kv_cache_interface.py: cdiv(window - 1 + max_num_batched_tokens, block) + 1 blocks."""
+    hp = catalogue().find("gpt-oss-20b").hyperparameters
+    token = 2 * 8 * 64 * 2
+    blocks = -(-(128 - 1 + 2048) // 16) + 1
+    assert vllm_cache_bytes(hp, 32768, batched=2048, shards=1) == 12 * token * (32768 + blocks * 16)
+    assert vllm_cache_bytes(hp, 1000, batched=2048, shards=1) == 24 * token * 1008
+
+
+@pytest.mark.parametrize(
+    ("gib", "name", "found"), [(24, "RTX 4090", (2048, 256)), (80, "H100", (8192, 1024)), (80, "A100 80GB", (2048, 256))]
+)
+def test_vllm_profiles_larger_batches_on_large_gpus(gib: int, name: str, found: tuple[int, int]) -> None:
+    assert batch_defaults(gib * GIB, name) == found
+
+
+@pytest.mark.parametrize(
+    ("fields", "runtime", "quantization"),
+    [
+        ({"model": "llama-3.1-8b:mlx-4bit"}, "mlx", "mlx-4bit"),
+        ({"model": "llama-3.1-8b:MLX-Q4"}, "mlx", "mlx-4bit"),
+        ({"model": "llama-3.1-8b", "quant": "mlx_6bit"}, "mlx", "mlx-6bit"),
+        ({"model": "llama-3.1-8b", "quant": "mlx-mixed-3-6"}, "mlx", "mlx-mixed-3-6"),
+        ({"model": "llama-3.1-8b", "quant": "NF4"}, "transformers", "bnb-4bit"),
+        ({"model": "llama-3.1-8b:awq"}, "vllm", "awq-4bit"),
+        ({"model": "llama-3.1-8b", "quant": "bf16"}, "llama-server", "BF16"),
+        ({"model": "llama-3.1-8b:bf16", "runtime": "vllm"}, "vllm", "BF16"),
+        ({"model": "llama-3.1-8b:Q4_K_M"}, "llama-server", "Q4_K_M"),
+        ({"model": "gpt-oss-20b", "runtime": "vllm"}, "vllm", "MXFP4_MOE"),
+    ],
+)
+def test_a_quantization_names_its_runtime(fields: dict[str, Any], runtime: str, quantization: str) -> None:
+    found = estimate(Question.parse(fields))
+    assert (found.plan.settings.runtime, found.model.quantization) == (runtime, quantization)
+
+
+@pytest.mark.parametrize("text", ["Q4_K_M", "q8_0", "bf16", "F16", "nonsense", "", None])
+def test_what_llama_cpp_runs_names_no_other_runtime(text: str | None) -> None:
+    assert runtime_of(text) is None
 
 
 REFUSED = [
@@ -105,6 +165,11 @@ REFUSED = [
     ({"runtime": "mlx", "grade": "engine"}, "formula"),
     ({"runtime": "mlx", "build": "b6060"}, "build"),
     ({"runtime": "mlx", "model": "file.gguf"}, "GGUF"),
+    ({"runtime": "mlx", "model": "ollama:llama3.1"}, "GGUF"),
+    ({"runtime": "vllm", "quant": "MXFP4"}, "released"),
+    ({"runtime": "llama-server", "model": "llama-3.1-8b:mlx-4bit"}, "not a GGUF quantization"),
+    ({"runtime": "mlx", "model": "llama-3.1-8b:mlx-4bit", "quant": "mlx-8bit"}, "names mlx-4bit"),
+    ({"runtime": "vllm", "quant": "bnb-4bit"}, "awq-4bit"),
 ]
 
 

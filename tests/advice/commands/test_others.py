@@ -136,7 +136,7 @@ def test_vllm() -> None:
     launch = replace(with_settings(PLAIN, runtime="vllm", slots=8), quantization="BF16", gpus=2)
     made = commands_for(launch)["vllm"].text
     assert made == (
-        "vllm serve Qwen/Qwen3-8B --max-model-len 8192 --max-num-seqs 8 --gpu-memory-utilization 0.9 "
+        "vllm serve Qwen/Qwen3-8B --max-model-len 8192 --max-num-seqs 8 --gpu-memory-utilization 0.92 "
         "--tensor-parallel-size 2 --dtype bfloat16"
     )
     assert {word for word in made.split() if word.startswith("--")} <= VLLM_SERVE
