@@ -1,1 +1,1 @@
-"""How fast a plan runs: bytes over bandwidth and arithmetic over throughput, with efficiencies fitted on public measurements."""
+"""How fast a plan runs: bytes over bandwidth and arithmetic over throughput, with factors fitted on measurements."""

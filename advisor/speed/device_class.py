@@ -30,8 +30,13 @@ _APPLE_TFLOPS_A_CORE = 0.41
 _NO_TENSOR_CORES = 2.1
 """FP16 over FP32 rate of a Turing card without tensor cores (GTX 16) is 2; with them 4 and more."""
 
-UNKNOWN_HOST_GB_S = 64.0
-"""Bandwidth taken for system memory that nobody named: two channels of DDR4-4000, or of DDR5-5200 less what is lost."""
+_DDR4_GB_S, _DDR5_GB_S = 51.2, 83.2
+"""Bandwidth taken for system memory that nobody named: two channels of DDR4-3200 or of DDR5-5200, by the age of the GPU."""
+_DDR4_GENERATIONS = ("maxwell", "pascal", "volta", "turing", "ampere", "gcn", "rdna1", "rdna2")
+_LANE_GB_S = {"2.0": 0.5, "3.0": 0.985, "4.0": 1.969, "5.0": 3.938}
+"""One PCIe lane, in one direction, by its version (PCI-SIG; wikipedia.org/wiki/PCI_Express, "Comparison table")."""
+_USUAL_LINK = "PCIe 4.0 x16"
+_HBM = ("pascal-hbm", "volta", "ampere-hbm", "hopper", "blackwell-hbm", "gcn5", "gcn5.1", "cdna1", "cdna2", "cdna3")
 _SMALL_HOST, _LARGE_HOST = 40.0, 130.0
 """GB/s: below, boards and mini computers with one channel; above, servers with eight and more."""
 
@@ -45,11 +50,15 @@ class DeviceClass:
     generation: str
     """Such as "ampere", "rdna3", "m4"; "" where unknown."""
     tier: str
-    """Apple's "base", "pro", "max", "ultra"; a host's "small", "middle", "large"; "" elsewhere."""
+    """Apple's "base", "pro", "max", "ultra"; "unified" and "hbm" by the kind of memory; a host's "small", "middle", "large"."""
     bandwidth: float
     """Bytes a second, as the maker states it or as it was measured."""
     throughput: float | None
     """Floating-point operations a second that matrices can use; None where unknown."""
+    shader_throughput: float | None = None
+    """Operations a second outside of matrix units, in FP32: what turns quantized weights into numbers; None where unknown."""
+    link: float = 25e9
+    """Bytes a second from system memory to the device."""
     assumed: str = ""
     """A sentence, where the bandwidth was assumed."""
 
@@ -60,17 +69,24 @@ def gpu_class(gpu: Gpu, machine: MachineProfile, runtime: str) -> DeviceClass | 
     if bandwidth is None:
         return None
     generation, tier = _generation(gpu)
+    if not tier:
+        tier = "unified" if machine.kind == "unified" else "hbm" if generation in _HBM else ""
     backend = runtime if runtime in ("mlx", "vllm", "transformers") else gpu.backend
-    return DeviceClass(backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation))
+    return DeviceClass(backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation), _shader_throughput(gpu), _link(gpu))
 
 
 def host_class(machine: MachineProfile) -> DeviceClass:
     """The class of a machine's processor and memory."""
     known = machine.memory.bandwidth_measured_gb_s or machine.memory.bandwidth_gb_s
-    bandwidth = known or UNKNOWN_HOST_GB_S
+    bandwidth = known or _usual_host(machine)
     tier = "small" if bandwidth < _SMALL_HOST else "large" if bandwidth > _LARGE_HOST else "middle"
-    said = "" if known else f"The bandwidth of the system memory is not known; {UNKNOWN_HOST_GB_S:g} GB/s were taken."
-    return DeviceClass("cpu", "unified" if machine.kind == "unified" else "", tier, bandwidth * 1e9, None, said)
+    said = "" if known else f"The bandwidth of the system memory is not known; {bandwidth:g} GB/s were taken."
+    return DeviceClass("cpu", "unified" if machine.kind == "unified" else "", tier, bandwidth * 1e9, None, None, assumed=said)
+
+
+def _usual_host(machine: MachineProfile) -> float:
+    old = machine.gpus and _generation(machine.gpus[0])[0].startswith(_DDR4_GENERATIONS)
+    return _DDR4_GB_S if old else _DDR5_GB_S
 
 
 def _generation(gpu: Gpu) -> tuple[str, str]:
@@ -93,10 +109,20 @@ def _nvidia(gpu: Gpu) -> str:
 
 
 def _throughput(gpu: Gpu, generation: str) -> float | None:
-    if generation in ("pascal", "maxwell"):  # their FP16 rate is a 64th; the kernels compute in FP32 and INT8
-        tflops = gpu.fp32_tflops
-    else:
-        tflops = gpu.fp16_tflops or gpu.fp32_tflops
+    # the FP16 rate of a Pascal or Maxwell card is a 64th of FP32's; the kernels compute in FP32 and INT8 there
+    tflops = gpu.fp32_tflops if generation in ("pascal", "maxwell") else gpu.fp16_tflops or gpu.fp32_tflops
     if tflops is None and gpu.vendor == "apple" and gpu.cores:
         tflops = gpu.cores * _APPLE_TFLOPS_A_CORE
     return None if tflops is None else tflops * 1e12
+
+
+def _shader_throughput(gpu: Gpu) -> float | None:
+    tflops = gpu.fp32_tflops
+    if tflops is None and gpu.vendor == "apple" and gpu.cores:
+        tflops = gpu.cores * _APPLE_TFLOPS_A_CORE
+    return None if tflops is None else tflops * 1e12
+
+
+def _link(gpu: Gpu) -> float:
+    found = re.search(r"PCIe (\d\.\d) x(\d+)", gpu.link or _USUAL_LINK)
+    return _LANE_GB_S.get(found[1], 1.969) * int(found[2]) * 1e9 if found else 16 * 1.969e9

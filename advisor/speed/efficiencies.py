@@ -1,4 +1,4 @@
-"""The fitted factors: `efficiencies.toml`, written by `make calibrate` (benchmarks/calibrate_speed.py) from `measurements.csv`."""
+"""The fitted factors: `efficiencies.toml`, written by `make calibrate` (benchmarks/calibrate_speed.py)."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ from advisor.models.metadata import ModelMetadata
 from advisor.speed.device_class import gpu_class, host_class
 from advisor.speed.efficiencies import Efficiencies, Spread, efficiencies
 from advisor.speed.terms import Devices, generation_terms, prompt_terms
-from advisor.speed.work import Work, whole
+from advisor.speed.work import Work, work_of
 from advisor.units import format_size
 
 PROMPT_TOKENS = 512
@@ -80,7 +80,7 @@ def forecast(
         return None
     work, devices, known = found
     depth, tokens = plan.settings.depth, prompt_tokens or PROMPT_TOKENS
-    groups = _groups(work, devices)
+    groups = groups_of(work, devices)
     generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), known.spread([f"generate {g}" for g in groups]))
     prompt = None
     if not generation_only and (terms := prompt_terms(work, devices, tokens, depth)) is not None:
@@ -104,7 +104,7 @@ def _prepared(
 ) -> tuple[Work, Devices, Efficiencies] | None:
     if machine is None:
         return None
-    work = Work(model, plan, plan.placement or whole(plan, model))
+    work = work_of(model, plan)
     profiles = () if machine.kind == "cpu" else machine.gpus[: work.placement.gpus]
     gpus = [gpu_class(gpu, machine, plan.settings.runtime) for gpu in profiles]
     known = [gpu for gpu in gpus if gpu is not None]
@@ -125,7 +125,7 @@ def _calibrated(rate: Range, factor: float | None, spread: tuple[float, float]) 
     return Range(expected * spread[0], expected, expected * spread[1])
 
 
-def _groups(work: Work, devices: Devices) -> list[str]:
+def groups_of(work: Work, devices: Devices) -> list[str]:
     """The groups whose measured spread describes this run, the most particular first."""
     on_host = work.blocks[-1] + work.mixture_blocks[-1]
     used = sum(bool(blocks) for blocks in work.blocks[:-1])

@@ -1,4 +1,4 @@
-"""The time of a token and of a prompt as a sum of terms: seconds at face value, times the factors whose names each term carries.
+"""The time of a token and of a prompt as sums of terms: seconds at face value, and the factors they are multiplied with.
 
 A factor's name goes from the general to the particular: "weights" for all devices, "weights@cuda", "weights@cuda/ampere",
 "weights@cuda#q4_k". A device that nobody measured so gets what its backend reached, a backend what all reached. The factors are
@@ -19,13 +19,17 @@ from advisor.speed.work import Work
 _STEP_S = 1e-5
 """Face value of what a block costs beside its bytes (kernel launches, small operations), and of a crossing between devices."""
 _TOKEN_S = 1e-4
-_LINK = 25e9
-"""Bytes a second from system memory to a GPU: about what PCIe 4.0 x16 reaches (31.5 GB/s in theory)."""
+_OPERATIONS_A_STATE = 6.0
+"""Operations that one prompt token does with each element of a recurrent state: decay, update, read-out."""
+_OPERATIONS_A_BYTE = 8.0
+"""Shader operations that it takes to turn a byte of weights into numbers and multiply them: face value."""
 _HOST_OPERATIONS_A_BYTE = 12.0
 """Operations that a processor does in the time in which its memory gives a byte: face value, where cores are not known."""
 _UNIFIED = ("metal", "mlx")
+_SAME_DEVICES = {"mlx": "metal", "vllm": "cuda", "transformers": "cuda"}
+"""Runtimes whose devices are those of another backend: they share its factors and have one of their own."""
 
-_ERAS = ((date(2024, 7, 1), "~2024"), (date(2025, 7, 1), "~2025"))
+_ERAS = ((date(2024, 7, 1), "~2024"), (date(2025, 10, 1), "~2025"))
 """Builds before a date were slower by a factor of their own: kernels have improved ever since."""
 
 
@@ -50,26 +54,30 @@ class Devices:
 
 def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]:
     """The time of one generated token with `depth` tokens in the context."""
-    quant, era, runtime = _quantization(work), _era(work.plan.settings.build), work.plan.settings.runtime
+    quant, era, runtime = _quantization(work), _era(work.settings.build), work.settings.runtime
     cache = work.cache_read(depth)
     for index in range(work.placement.device_count):
         device = devices[index]
         dense, experts = work.dense_bytes[index], work.expert_bytes[index] * work.active_share
+        name = "host" if index == work.placement.host else "weights"
         if dense:
-            yield Term(dense / device.bandwidth, factors("weights", device, quant, era))
+            yield Term(dense / device.bandwidth, factors(name, device))
         if experts:
-            yield Term(experts / device.bandwidth, factors("weights", device, quant, era) + factors("experts", device))
+            yield Term(experts / device.bandwidth, factors(name, device) + backend_factors("experts", device, quant))
+        if device.shader_throughput and dense + experts:
+            unpacked = (dense + experts) * _OPERATIONS_A_BYTE
+            yield Term(unpacked / device.shader_throughput, factors("unpack", device, quant, era))
         if cache[index]:
             yield Term(cache[index] / device.bandwidth, _cache_factors(work, device, era))
         if blocks := work.blocks[index]:
             yield Term(blocks * _STEP_S, factors("block", device, era, _program(runtime)))
         if mixtures := work.mixture_blocks[index]:
-            yield Term(mixtures * _STEP_S, factors("mixture", device, era, _program(runtime)))
+            yield Term(mixtures * _STEP_S, backend_factors("mixture", device, era, _program(runtime)))
         if recurrent := work.recurrent_blocks[index]:
-            yield Term(recurrent * _STEP_S, factors("recurrent", device, era))
+            yield Term(recurrent * _STEP_S, backend_factors("recurrent", device))
     if work.crossings:
-        yield Term(work.crossings * _STEP_S, factors("crossing", devices[0]))
-    yield Term(_TOKEN_S, factors("token", devices[work.placement.output], _program(runtime)))
+        yield Term(work.crossings * _STEP_S, ("crossing",))
+    yield Term(_TOKEN_S, ("token",))
 
 
 def prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iterator[Term] | None:
@@ -80,7 +88,7 @@ def prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Itera
 
 
 def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iterator[Term]:
-    settings = work.plan.settings
+    settings = work.settings
     quant, era, program = _quantization(work), _era(settings.build), _program(settings.runtime)
     batch = min(tokens, settings.ubatch)
     batches = -(-tokens // settings.ubatch)
@@ -88,45 +96,67 @@ def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iter
     attention = work.attention_operations(tokens, depth)
     host = work.placement.host
     copied = host if devices.gpus and batch >= 32 else None  # ggml-cuda.cu:5200-5230: offloaded at 32 tokens and more
+    overlap = _overlap(work, batches)
     for index in range(work.placement.device_count):
         device = devices[index]
         computes = devices[0] if index == copied else device
-        rate = computes.throughput or computes.bandwidth * _HOST_OPERATIONS_A_BYTE
+        rate = (computes.throughput or computes.bandwidth * _HOST_OPERATIONS_A_BYTE) / overlap
         if operations := work.dense_operations[index]:
             yield Term(operations * tokens / rate, factors("operations", computes, quant, era, program))
         if operations := work.expert_operations[index]:
-            names = factors("operations", computes, quant, era, program) + factors("expert_operations", computes)
+            names = factors("operations", computes, quant, era, program) + backend_factors("expert_operations", computes)
             yield Term(operations * tokens / rate, names)
+        if recurrent := work.recurrent_blocks[index]:
+            steps = recurrent * tokens * work.hp.recurrent_state_elements * _OPERATIONS_A_STATE
+            yield Term(steps / rate, backend_factors("scan", computes))
         if attention[index]:
             yield Term(attention[index] / rate, factors("attention", computes, era))
         read = work.dense_bytes[index] + work.expert_bytes[index] * touched
         if index == copied and read and devices[0].backend not in _UNIFIED:
-            yield Term(batches * read / _LINK, factors("link", devices[0]))
+            yield Term(batches * read / devices[0].link, ("link",))
         elif read:
-            yield Term(batches * read / device.bandwidth, factors("stream", device))
+            yield Term(batches * read / device.bandwidth * overlap, backend_factors("stream", device))
         if blocks := work.blocks[index]:
-            yield Term(batches * blocks * _STEP_S, factors("batch_block", computes, era))
-    yield Term(10 * _TOKEN_S, factors("prompt", devices[0], program))
+            yield Term(batches * blocks * _STEP_S * overlap, factors("batch_block", computes, era))
+    yield Term(10 * _TOKEN_S, backend_factors("prompt", devices[0], program))
+
+
+def _overlap(work: Work, batches: int) -> float:
+    """Share of the GPUs' time that remains where llama.cpp runs them as a pipeline: n batches through g GPUs take n + g - 1
+    steps instead of n times g (src/llama-context.cpp:407-435). Measured runs gain about the square root of that."""
+    used = sum(bool(blocks) for blocks in work.blocks[:-1])
+    return ((batches + used - 1) / (batches * used)) ** 0.5 if work.placement.pipelined and used > 1 else 1.0
 
 
 @lru_cache(maxsize=4096)
 def factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]:
     """The names of the factors of a term on a device, the general first. `particular` begin with their own mark."""
-    backend = f"{name}@{device.backend}"
+    backend = f"{name}@{_SAME_DEVICES.get(device.backend, device.backend)}"
     found = [name, backend]
     if device.generation:
         found.append(f"{backend}/{device.generation}")
     if device.tier:
         found.append(f"{backend}/{device.tier}")
-    found += [f"{backend}{one}" for one in particular if one]
-    return tuple(found)
+    own = f"{name}@{device.backend}"
+    found += [f"{own}{one}" for one in particular if one]
+    return tuple(found) if own == backend else (*found, own)
+
+
+@lru_cache(maxsize=4096)
+def backend_factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]:
+    """As `factors`, for what was measured too seldom to tell generations apart."""
+    own = f"{name}@{device.backend}"
+    found = (name, own, *(f"{own}{one}" for one in particular if one))
+    shared = _SAME_DEVICES.get(device.backend)
+    return (*found, f"{name}@{shared}") if shared else found
 
 
 def _cache_factors(work: Work, device: DeviceClass, era: str) -> tuple[str, ...]:
-    settings = work.plan.settings
+    settings = work.settings
     small = "#quantized" if cache_block(settings.type_k)[0] > 1 else ""
     latent = "#latent" if work.hp.kv_lora_rank and work.hp.key_length_mla else ""
-    return factors("cache", device, small, latent, era)
+    plain = "" if work.flash_attention else "#plain"
+    return factors("cache", device, small, latent, plain)
 
 
 _GROUPS: Sequence[tuple[str, str]] = (

@@ -2,17 +2,24 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.memory import mlx
 from advisor.memory.cache import cache_bytes
 from advisor.memory.placement import Placement
 from advisor.memory.plan import MemoryPlan
+from advisor.memory.presets import uses_flash_attention
 from advisor.memory.rules import rules_for
+from advisor.memory.settings import RunSettings
 from advisor.memory.weights import WITHOUT_OUTPUT
 from advisor.models.hyperparameters import Attention, Hyperparameters
 from advisor.models.metadata import ModelMetadata
+
+
+LLAMA_CPP = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
 
 
 @dataclass(frozen=True)
@@ -20,21 +27,14 @@ class Work:
     """A model as a plan lays it out. Arrays have one entry a device, the host last."""
 
     model: ModelMetadata
-    plan: MemoryPlan
+    settings: RunSettings
     placement: Placement
+    scale: float = 1.0
+    """Bytes of the weights as they are run over those of the model's table: other runtimes have files of their own."""
 
     @property
     def hp(self) -> Hyperparameters:
         return self.model.hyperparameters
-
-    @cached_property
-    def scale(self) -> float:
-        """What the weights take as the plan counts them, over what the model's table says: other runtimes have their own files."""
-        if self.plan.placement is not None:
-            return 1.0
-        table = self.model.weight_table
-        listed = int(table.block_bytes.sum() + table.expert_bytes.sum()) + self._output_bytes + table.per_layer_embedding_bytes
-        return sum(device.weights_bytes for device in self.plan.devices) / max(listed, 1)
 
     @cached_property
     def _blocks(self) -> NDArray[np.intp]:
@@ -46,7 +46,8 @@ class Work:
         return np.where(kept, self.placement.host, self._blocks)
 
     def _by_device(self, devices: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(devices, weights=values, minlength=self.placement.device_count)
+        found: NDArray[np.float64] = np.bincount(devices, values, self.placement.device_count).astype(np.float64)
+        return found
 
     @cached_property
     def _output_bytes(self) -> int:
@@ -68,6 +69,13 @@ class Work:
         """All experts' weights."""
         values = self.model.weight_table.expert_bytes[: self.hp.layer_count].astype(np.float64)
         return self._by_device(self._expert_devices, values) * self.scale
+
+    @cached_property
+    def flash_attention(self) -> bool:
+        """True where attention runs without writing its scores to memory."""
+        if self.settings.runtime not in LLAMA_CPP:
+            return True
+        return uses_flash_attention(self.settings, self.hp, rules_for(self.settings.build))
 
     @cached_property
     def active_share(self) -> float:
@@ -96,7 +104,7 @@ class Work:
         for block, experts in zip(self._blocks.tolist(), self._expert_devices.tolist(), strict=True):
             path += [block] if block == experts else [block, experts]
         path.append(self.placement.output)
-        return sum(one != other for one, other in zip(path, path[1:], strict=False))
+        return sum(one != other for one, other in pairwise(path))
 
     def cache_read(self, depth: int) -> NDArray[np.float64]:
         """Bytes of keys, values and recurrent state that one token reads with `depth` tokens in the context, by device.
@@ -106,11 +114,15 @@ class Work:
         """
         if depth < 1 and not any(self.hp.recurrent):
             return np.zeros(self.placement.device_count)
-        settings = self.plan.settings.model_copy(update={"slots": 1})
-        rules = rules_for(self.plan.settings.build if self.plan.placement is not None else None)
-        found = cache_bytes(self.hp, settings, rules, max(depth, 1))
         layers = self.hp.layer_count
-        return self._by_device(self._blocks, (found.kv + 2 * found.state)[:layers].astype(np.float64))
+        settings = self.settings.model_copy(update={"slots": 1, "swa_full": False})
+        rules = rules_for(settings.build if settings.runtime in LLAMA_CPP else None)
+        found = cache_bytes(self.hp, settings, rules, max(depth, 1))
+        kv = found.kv[:layers].astype(np.float64)
+        if settings.runtime == "mlx":
+            counts = [mlx.cells(self.hp, block, depth) for block in range(layers)]
+            kv = np.array([mlx.block_cache_bytes(self.hp, block, count) for block, count in enumerate(counts)], dtype=np.float64)
+        return self._by_device(self._blocks, kv + 2 * found.state[:layers])
 
     def attention_operations(self, tokens: int, depth: int) -> NDArray[np.float64]:
         """Operations of attention for `tokens` prompt tokens after `depth` others, by device: keys times queries, and weights
@@ -162,6 +174,17 @@ def hp_rows(model: ModelMetadata) -> float:
     copies = 1 if table.output_bytes is None else 2
     per_layer = float(hp.vocab_size * hp.per_layer_embedding_length * hp.block_count)
     return embedding * copies + per_layer
+
+
+def work_of(model: ModelMetadata, plan: MemoryPlan) -> Work:
+    """The work of a plan. A runtime that spreads the model its own way puts all blocks on the GPUs, in turn."""
+    if plan.placement is not None:
+        return Work(model, plan.settings, plan.placement)
+    table = model.weight_table
+    once = int(table.block_bytes.sum() + table.expert_bytes.sum()) + table.per_layer_embedding_bytes + table.other_output_bytes
+    listed = once + table.token_embedding_bytes + (table.output_bytes or 0)
+    scale = sum(device.weights_bytes for device in plan.devices) / max(listed, 1)
+    return Work(model, plan.settings, whole(plan, model), scale)
 
 
 def whole(plan: MemoryPlan, model: ModelMetadata) -> Placement:

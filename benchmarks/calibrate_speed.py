@@ -1,0 +1,239 @@
+"""Fits the factors of `advisor/speed/efficiencies.toml` on the measurements: `make calibrate`.
+
+The time of a run is a sum of terms, each its face value times its factors (advisor/speed/terms.py). Every factor is the
+exponential of a parameter, so that factors stay positive and a particular one multiplies the general. The fit minimizes the error
+of log(time), with three things in mind:
+
+- Few measurements of a device must not decide alone: a parameter is drawn to 0 (a factor of 1, "like its backend"), the more so
+  the more particular it is. That is what gives a card that nobody measured the speed of its generation.
+- Outliers must not decide: errors beyond about a tenth weigh less and less (a Student's t loss).
+- Many rows of one benchmark on one machine are not as many independent facts: each weighs 1 / sqrt(rows of its kind).
+"""
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from advisor.speed.efficiencies import FILE
+from benchmarks.speed_measurements import Measurement, measurements
+
+Floats = NDArray[np.float64]
+
+PRIORS = {
+    "weights": 1.06,
+    "host": 1.25,
+    "experts": 1.1,
+    "unpack": 0.9,
+    "cache": 1.3,
+    "block": 4.0,
+    "block@metal": 1.5,
+    "block@rocm": 3.0,
+    "block@metal/ultra": 1.5,
+    "block@cuda~2024": 1.8,
+    "block@metal~2024": 1.6,
+    "mixture": 2.0,
+    "recurrent": 2.0,
+    "crossing": 3.0,
+    "token": 2.0,
+    "operations": 2.5,
+    "operations@cuda": 0.85,
+    "operations@cuda/turing": 1.25,
+    "operations@cuda/volta": 1.4,
+    "operations@cuda/ampere-hbm": 1.6,
+    "operations@cuda/hopper": 2.0,
+    "operations@rocm/rdna3.5": 1.5,
+    "operations@rocm/rdna2": 0.7,
+    "operations@vulkan": 1.3,
+    "operations@vulkan/xe": 2.5,
+    "operations@metal": 0.57,
+    "operations@metal/m5": 0.28,
+    "expert_operations": 1.5,
+    "attention": 3.0,
+    "link": 1.15,
+    "scan": 4.0,
+    "stream": 1.0,
+    "batch_block": 5.0,
+    "prompt": 2.0,
+}
+"""Where the general factors begin: about what speed measurements of any device show. With thousands of rows they hardly matter."""
+WIDTHS = {"": 0.7, "@": 0.4, "/": 0.3, "#": 0.2, "~": 0.25}
+"""How far a parameter may go from 0 before it is drawn back, by its last mark: the prior's standard deviation."""
+NARROW = {"weights": 0.15, "cache": 1.5, "host": 0.6, "attention": 1.5, "link": 0.5}
+"""Parts of that for factors that physics holds: nothing reads faster than its memory."""
+DOUBTFUL = 0.1
+"""Weight of a row whose machine is known to be slower than others of its kind."""
+SCALE = 0.1
+"""An error of log(time) that counts as usual; those far beyond count as outliers."""
+FREEDOM = 3.0
+ROUNDS = 30
+LEAST_STEP = 5e-3
+LEAST_GROUP = 30
+SHARE = 0.8
+
+
+def width(name: str) -> float:
+    """The prior's standard deviation of a factor's parameter."""
+    marks = [mark for mark in "@/#~" if mark in name]
+    return WIDTHS[marks[-1] if marks else ""] * NARROW.get(name.partition("@")[0], 1.0)
+
+
+@dataclass
+class System:
+    """The rows' terms as arrays, for one kind of test."""
+
+    rows: Sequence[Measurement]
+    names: list[str] = field(init=False)
+    measured: Floats = field(init=False)
+    _row: NDArray[np.intp] = field(init=False)
+    _seconds: Floats = field(init=False)
+    _factors: NDArray[np.intp] = field(init=False)
+    """Numbers of each term's factors, filled up with one that is always 1."""
+
+    def __post_init__(self) -> None:
+        terms = [(index, term) for index, row in enumerate(self.rows) for term in row.terms or ()]
+        self.names = sorted({name for _, term in terms for name in term.factors})
+        position = {name: index for index, name in enumerate(self.names)}
+        self._row = np.array([index for index, _ in terms], dtype=np.intp)
+        self._seconds = np.array([term.seconds for _, term in terms])
+        most = max(len(term.factors) for _, term in terms)
+        self._factors = np.full((len(terms), most), len(self.names), dtype=np.intp)
+        for index, (_, term) in enumerate(terms):
+            self._factors[index, : len(term.factors)] = [position[name] for name in term.factors]
+        self.measured = np.log([row.seconds for row in self.rows])
+
+    def start(self) -> Floats:
+        """The parameters before the fit."""
+        return np.array([np.log(PRIORS[name]) if name in PRIORS else 0.0 for name in self.names])
+
+    def _parts(self, parameters: Floats) -> tuple[Floats, Floats]:
+        filled = np.append(parameters, 0.0)
+        parts = self._seconds * np.exp(filled[self._factors].sum(axis=1))
+        return parts, np.bincount(self._row, parts, len(self.rows))
+
+    def forecast(self, parameters: Floats) -> Floats:
+        """log(time) of every row."""
+        return np.log(self._parts(parameters)[1])
+
+    def _slopes(self, parts: Floats, total: Floats) -> Floats:
+        """How log(time) of each row changes with each parameter: the share of the terms that carry it."""
+        columns = len(self.names) + 1
+        cells = self._row[:, None] * columns + self._factors
+        share = np.broadcast_to((parts / total[self._row])[:, None], cells.shape)
+        found = np.bincount(cells.ravel(), share.ravel(), len(self.rows) * columns)
+        return found.reshape(len(self.rows), columns)[:, :-1]
+
+    def fit(self, chosen: NDArray[np.bool_], weights: Floats, near: Floats | None = None) -> Floats:
+        """The parameters that suit the `chosen` rows, by Gauss-Newton with weights that fall for outliers; sought from `near`."""
+        centre = self.start()
+        stiff = np.array([width(name) for name in self.names]) ** -2.0
+        parameters = centre.copy() if near is None else near.copy()
+        for _ in range(ROUNDS):
+            parts, total = self._parts(parameters)
+            slope, error = self._slopes(parts, total)[chosen], (self.measured - np.log(total))[chosen]
+            weight = weights[chosen] * (FREEDOM + 1) / (FREEDOM * SCALE**2 + error**2)
+            left = (slope * weight[:, None]).T @ slope + np.diag(stiff)
+            right = slope.T @ (weight * error) + stiff * (centre - parameters)
+            step = np.linalg.solve(left, right)
+            parameters = parameters + np.clip(step, -0.5, 0.5)
+            if np.abs(step).max() < LEAST_STEP:
+                break
+        return parameters
+
+    def rows_behind(self) -> dict[str, int]:
+        """How many rows carry each factor."""
+        behind: dict[str, set[int]] = defaultdict(set)
+        for row, numbers in zip(self._row.tolist(), self._factors.tolist(), strict=True):
+            for number in numbers:
+                if number < len(self.names):
+                    behind[self.names[number]].add(row)
+        return {name: len(found) for name, found in behind.items()}
+
+
+def usable(test: str) -> list[Measurement]:
+    """The rows of a kind of test that can be forecast."""
+    return [row for row in measurements() if row.test == test and not row.left_out and row.terms is not None]
+
+
+def row_weights(rows: Sequence[Measurement]) -> Floats:
+    """1 / sqrt(rows of the same machine, backend and model)."""
+    kinds = [(row.machine, row.backend, row.runtime, row.model) for row in rows]
+    count = Counter(kinds)
+    return np.array(
+        [count[kind] ** -0.5 * (DOUBTFUL if row.doubt else 1.0) for kind, row in zip(kinds, rows, strict=True)]
+    )
+
+
+def out_of_fold(system: System, key: Callable[[Measurement], str], folds: int = 20) -> Floats:
+    """log(measured / forecast) of the speed of every row, forecast by a fit that saw no row with the same key."""
+    keys = sorted({key(row) for row in system.rows})
+    number = {name: index % folds for index, name in enumerate(sorted(keys, key=_shuffled))}
+    fold = np.array([number[key(row)] for row in system.rows])
+    weights, errors = row_weights(system.rows), np.zeros(len(system.rows))
+    near = system.fit(np.ones(len(system.rows), dtype=np.bool_), weights)
+    for index in range(folds):
+        left_out = fold == index
+        parameters = system.fit(~left_out, weights, near)
+        errors[left_out] = (system.forecast(parameters) - system.measured)[left_out]
+    return errors
+
+
+def _shuffled(name: str) -> tuple[int, str]:
+    """An order that has nothing to do with the names, alike on every machine."""
+    return sum((index + 1) * ord(letter) * 7919 for index, letter in enumerate(name)) % 1009, name
+
+
+def spreads(system: System, errors: Iterable[Floats]) -> dict[str, tuple[float, float, int]]:
+    """The range that holds `SHARE` of the rows of each group, relative to the forecast."""
+    together = list(errors)
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, row in enumerate(system.rows):
+        for group in row.groups:
+            members[group].append(index)
+    found = {}
+    for group, indices in sorted(members.items()):
+        if len(indices) < LEAST_GROUP and not group.endswith(" all"):
+            continue
+        values = np.concatenate([error[indices] for error in together])
+        low, high = np.quantile(values, [(1 - SHARE) / 2, (1 + SHARE) / 2])
+        found[group] = (float(np.exp(low)), float(np.exp(high)), len(indices))
+    return found
+
+
+def calibrated() -> str:
+    """The text of `efficiencies.toml`."""
+    lines = [
+        "# Written by `make calibrate` (benchmarks/calibrate_speed.py) from measurements.csv; do not edit.",
+        "# [factors]: name = [factor, measurements behind it]. [spreads]: group = [low, high, measurements]: the range that holds 80 %",
+        "# of what was measured over what was forecast, for machines and model families that the fit had not seen.",
+        "",
+        "[factors]",
+    ]
+    ranges: list[str] = []
+    for test in ("generate", "prompt"):
+        system = System(usable(test))
+        parameters = system.fit(np.ones(len(system.rows), dtype=np.bool_), row_weights(system.rows))
+        behind = system.rows_behind()
+        lines += [
+            f'"{name}" = [{np.exp(value):.4g}, {behind[name]}]'
+            for name, value in zip(system.names, parameters, strict=True)
+        ]
+        errors = [out_of_fold(system, lambda row: row.machine), out_of_fold(system, lambda row: row.family, folds=12)]
+        for group, (low, high, rows) in spreads(system, errors).items():
+            ranges.append(f'"{group}" = [{low:.3f}, {high:.3f}, {rows}]')
+    return "\n".join([*lines, "", "[spreads]", *ranges, ""])
+
+
+def main() -> None:
+    """Writes the file."""
+    FILE.write_text(calibrated(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
