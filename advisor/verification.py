@@ -20,8 +20,6 @@ from advisor.memory.planner import arrange
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import resolve_model
-from advisor.models.sources.download import Progress, download, plan_download
-from advisor.models.sources.here import models_here
 from advisor.models.sources.hub_address import HubAddress, hub_address
 from advisor.question import MachineAsked, Question, VerifyQuestion
 from advisor.settings import settings as service
@@ -243,6 +241,8 @@ def local_file(model: ModelMetadata) -> Path | None:
 
 def _same_file_here(model: ModelMetadata) -> Path | None:
     """A file that some program keeps here and that is this model of the catalogue, by its name, quantization and size."""
+    from advisor.models.sources.here import models_here
+
     wanted = _letters(model.id)
     for found in models_here().models:
         near = found.size_bytes and model.file_bytes and abs(found.size_bytes / model.file_bytes - 1) < _SAME_SIZE
@@ -267,6 +267,8 @@ def hub_address_of(text: str, model: ModelMetadata) -> HubAddress:
 
 def fetch(address: HubAddress, quantization: str | None, job: Job) -> Path:
     """The file of a model of the hub, downloaded where it is not here yet. Raises RunError where it cannot be had."""
+    # It brings the hub's whole library with it.
+    from advisor.models.sources.download import Progress, download, plan_download
 
     def report(now: Progress) -> None:
         job.tell("downloading", done=now.done_bytes / now.total_bytes if now.total_bytes else None, left_s=now.left_s)
