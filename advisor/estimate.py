@@ -21,6 +21,7 @@ from advisor.models.metadata import ModelMetadata
 from advisor.models.projector import Projector, resolve_projector
 from advisor.models.resolve import is_file_name, resolve_model
 from advisor.question import Question
+from advisor.settings import only_at_home
 from advisor.speed.forecast import SpeedForecast, forecast
 from advisor.verify.calibration import calibrations_of
 
@@ -150,6 +151,8 @@ def _planner(question: Question) -> Callable[..., MemoryPlan]:
     """What works the plan out: the formulas, or the engine."""
     if question.grade == "formula":
         return plan_memory
+    # llama.cpp is native code: headers of strangers are not given to it on a machine that serves others.
+    only_at_home("this site plans by formula only; leave the grade out")
     from advisor.engine.layout import engine_plan
 
     return engine_plan

@@ -43,6 +43,12 @@ def settings() -> Settings:
     return from_environment(os.environ)
 
 
+def only_at_home(sentence: str) -> None:
+    """Where hosted: raises QuestionError with `sentence`. Called wherever this machine or its disk would be looked at."""
+    if settings().hosted:
+        raise QuestionError(sentence)
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings that `environment` says."""
     base_url = _base_url(environment.get("ADVISOR_BASE_URL", ""))

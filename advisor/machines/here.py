@@ -4,6 +4,9 @@ import threading
 from collections.abc import Callable
 
 from advisor.machines.detect import Detection, detect, detect_fast
+from advisor.settings import only_at_home
+
+_NOT_OURS = "this site does not look at its own machine; name yours, or describe it by its numbers"
 
 
 class Here:
@@ -17,6 +20,7 @@ class Here:
 
     def now(self) -> Detection:
         """What is known now: the quick probes on the first call, everything once the slow ones have answered."""
+        only_at_home(_NOT_OURS)
         with self._lock:
             if self._found is None:
                 self._found = self._quick()
@@ -29,7 +33,8 @@ class Here:
         return self._worker is not None and self._worker.is_alive()
 
     def whole(self) -> Detection:
-        """All that can be known, within the two seconds that detection may take."""
+        """All that can be known, within the two seconds that detection may take. Raises QuestionError where hosted."""
+        only_at_home(_NOT_OURS)
         with self._lock:
             self._start()
             worker = self._worker

@@ -15,6 +15,7 @@ from advisor.machines.capacity import completed
 from advisor.machines.parts import with_parts
 from advisor.machines.profile import MachineProfile
 from advisor.paths import profiles_folder
+from advisor.settings import only_at_home
 
 _MAX_FILE = 2**20
 _LONGEST_PATH = 80
@@ -91,6 +92,9 @@ def library() -> Library:
 def find_machine(text: str) -> MachineProfile:
     """The profile that `text` means: a path of a profile file, or what `Library.find` finds."""
     if text.strip().endswith((".toml", ".json")):
+        only_at_home(
+            "this site reads no files of its own machine; name a machine of the list, or describe yours by its numbers"
+        )
         return read_profile(Path(text.strip()).expanduser())
     return library().find(text)
 

@@ -7,6 +7,7 @@ from advisor.machines.adjust import adjust
 from advisor.machines.here import HERE
 from advisor.machines.library import find_machine
 from advisor.machines.profile import MachineProfile
+from advisor.settings import settings
 
 DETECTED = "detected"
 
@@ -44,7 +45,7 @@ def machine_named(name: str) -> MachineProfile:
     wanted = name.strip()
     if wanted.lower() == DETECTED:
         return HERE.whole().profile
-    if wanted.endswith((".toml", ".json")) and not _exists(wanted):
+    if wanted.endswith((".toml", ".json")) and not settings().hosted and not _exists(wanted):
         raise MissingPartError(f'there is no file "{wanted[:80]}"; "advisor detect --json" prints a profile to start from')
     return find_machine(wanted)
 

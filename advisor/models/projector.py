@@ -6,6 +6,7 @@ from pathlib import Path
 from advisor.errors import HyperparameterError, MissingPartError, NotAModelError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, read_header
 from advisor.models.key_reader import KeyReader
+from advisor.settings import only_at_home
 from advisor.units import MIB
 
 _WARM_UP = {
@@ -74,6 +75,7 @@ def resolve_projector(text: str, model_source: str) -> Projector:
 
     Raises MissingPartError where there is no such file or no folder to look in, QuestionError where there are several.
     """
+    only_at_home("this site reads no files of its own machine; leave the projector out")
     path = _beside(Path(model_source)) if text == "auto" else Path(text).expanduser()
     if not path.is_file():
         raise MissingPartError(f'there is no projector file "{path}"; download the mmproj file of the model, or name it')

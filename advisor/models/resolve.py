@@ -17,10 +17,14 @@ from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header, quantization_in_name
 from advisor.models.quantization_names import is_quantization, parse_quantization
 from advisor.models.sources.hub_address import HubAddress, hub_address
+from advisor.settings import only_at_home, settings
 
 DEFAULT_QUANTIZATION = "Q4_K_M"
 _OLLAMA, _LM_STUDIO = "ollama:", "lmstudio:"
 _OLLAMA_SIZE = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[bm](?![a-z])|latest$", re.IGNORECASE)
+_NO_FILES = (
+    "this site reads no files of its own machine; name a model of the catalogue or of the hub, or choose a file of yours"
+)
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
 
 
@@ -31,6 +35,8 @@ def resolve_model(text: str, quantization: str | None = None) -> ModelMetadata:
     MissingPartError where what is named is not here: a file, or a model of a network service that this version does not read.
     """
     text = text.strip()
+    if text.lower().startswith((_OLLAMA, _LM_STUDIO)):
+        only_at_home(_NO_FILES)
     if text.lower().startswith(_OLLAMA):
         from advisor.models.sources.ollama import resolve as from_ollama
 
@@ -70,6 +76,7 @@ def default_quantization(model: CatalogueModel) -> str:
 
 def read_file(path: Path) -> GGUFHeader:
     """The header of a GGUF file, cached by path, size and time of change. Raises GGUFError where it is none or not there."""
+    only_at_home(_NO_FILES)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -87,6 +94,9 @@ def _read_cached(path: Path, _size: int, _changed_ns: int) -> GGUFHeader:
 
 
 def _exists(text: str) -> bool:
+    """Whether there is such a file or folder; a hosted site does not look, so that nobody learns what lies on it."""
+    if settings().hosted:
+        return False
     try:
         return Path(text).exists()
     except (OSError, ValueError):
@@ -94,6 +104,7 @@ def _exists(text: str) -> bool:
 
 
 def _from_path(path: Path, quantization: str | None) -> ModelMetadata:
+    only_at_home(_NO_FILES)
     if not _exists(str(path)):
         raise GGUFFileError("is not there", path=str(path), advice="check the name, or download the file to it")
     if path.suffix.lower() == ".safetensors":

@@ -19,6 +19,7 @@ from advisor.estimate import LLAMA_RUNTIMES, Estimate, estimate_for
 from advisor.machines.profile import MachineProfile
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
+from advisor.settings import settings
 from advisor.ui.component_files import component_files
 
 PATIENCE_S = 0.15
@@ -71,7 +72,7 @@ def ask_engine(
     question: Question, model: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...], formula: Estimate
 ) -> EngineAnswer:
     """Begin to plan `question` by the engine, unless the last run of this visit did; `formula` is the answer of the formula."""
-    if formula.plan.settings.runtime not in LLAMA_RUNTIMES:
+    if formula.plan.settings.runtime not in LLAMA_RUNTIMES or settings().hosted:
         return EngineAnswer(formula, None)
     status = engine_status()
     if status.state != "installed":

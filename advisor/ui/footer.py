@@ -4,6 +4,7 @@ import streamlit as st
 
 from advisor import __version__
 from advisor.engine.status import engine_status
+from advisor.settings import settings
 from advisor.ui.inert import inert
 from advisor.ui.state import address_bar
 
@@ -11,6 +12,13 @@ from advisor.ui.state import address_bar
 def footer() -> None:
     """Draw the footer."""
     st.space("medium")
+    if settings().hosted:
+        st.caption(
+            f"Headroom {__version__}. Nothing is sent anywhere unless you ask for it: of a file of yours only the header comes "
+            "here, and reports are kept when you share them."
+        )
+        address_bar()
+        return
     status = engine_status()
     how = f" Get it with: {status.command}" if status.command else ""
     st.caption(

@@ -12,6 +12,7 @@ from advisor.machines.library import find_machine, library
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.question import MachineAsked
+from advisor.settings import settings
 from advisor.ui.inert import inert
 from advisor.ui.state import Opened, draw_again_when_quiet, seed
 from advisor.units import gib
@@ -21,6 +22,8 @@ M = TypeVar("M", bound=MachineAsked)
 
 NUMBERS = "numbers"
 """The entry of the list that means: described by numbers alone."""
+USUAL = "rtx-3060-12gb"
+"""What a hosted site shows to a visitor who has named no machine yet, for it looks at none of its own: a modest card."""
 _TYPED_MEMORY_GIB = 8.0
 _MOST_GPUS = 15
 _MOST_GIB = 16384.0
@@ -43,6 +46,16 @@ class Chosen:
         return self.asked.machine == DETECTED
 
 
+def first() -> str:
+    """The entry of the list for a visitor who named no machine: this one, or on a hosted site the usual one."""
+    return USUAL if settings().hosted else DETECTED
+
+
+def first_machine() -> MachineProfile:
+    """The machine of `first`, fully known."""
+    return find_machine(USUAL) if settings().hosted else HERE.whole().profile
+
+
 def machine_bar(opened: Opened[M]) -> Chosen:
     """Draw the machine in one line with the way to another."""
     line = st.container(horizontal=True, vertical_alignment="center", gap="small", key="machine_bar")
@@ -60,12 +73,13 @@ def machine_choice(opened: Opened[M]) -> Chosen:
     name, complaint = _known(asked)
     seed(opened, "machine:name", name)
     names = library().names
+    own = [] if settings().hosted else [DETECTED]
     kept = st.session_state["machine:name"]
     more = [] if kept in (DETECTED, NUMBERS) or kept in names else [kept]
     said = {DETECTED: "This machine, as detected", NUMBERS: "Another, by its numbers"}
     name = st.selectbox(
         "Machine",
-        [DETECTED, NUMBERS, *more, *names],
+        [*own, NUMBERS, *more, *names],
         format_func=lambda id_: said.get(id_) or names.get(id_, id_),
         key="machine:name",
         help="Type any part of a name. What is not in the list can be given by its numbers.",
@@ -81,8 +95,14 @@ def machine_choice(opened: Opened[M]) -> Chosen:
     try:
         machine, assumptions = adjust(base, **_without_name(fields))
     except HeadroomError as error:
-        return Chosen(MachineAsked(machine=DETECTED), HERE.now().profile, (), f"{error} Shown instead: this machine.")
+        shown = _base(first())
+        assert shown is not None
+        return Chosen(MachineAsked(machine=first()), shown, (), f"{error} {_shown_instead()}")
     return Chosen(fields, machine, assumptions, complaint)
+
+
+def _shown_instead() -> str:
+    return f"Shown instead: {find_machine(USUAL).name if settings().hosted else 'this machine'}."
 
 
 def _without_name(asked: MachineAsked) -> dict[str, Any]:
@@ -102,13 +122,13 @@ def _known(asked: MachineAsked) -> tuple[str, str | None]:
     """The entry of the list that `asked` means, and a sentence where there is no such machine."""
     if asked.machine is None:
         by_numbers = any((asked.memory_gib, asked.ram_gib, asked.bandwidth_gb_s, asked.unified))
-        return (NUMBERS if by_numbers else DETECTED), None
+        return (NUMBERS if by_numbers else first()), None
     if asked.machine == DETECTED:
-        return DETECTED, None
+        return first(), None
     try:
         found = find_machine(asked.machine)
     except HeadroomError as error:
-        return DETECTED, f"{error} Shown instead: this machine."
+        return first(), f"{error} {_shown_instead()}"
     is_file = asked.machine.strip().endswith((".toml", ".json"))
     return (asked.machine.strip() if is_file else found.id), None
 

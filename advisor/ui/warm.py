@@ -1,15 +1,15 @@
 """The first visitor's answer, begun while the browser still opens: what this machine can run."""
 
-from advisor.machines.here import HERE
 from advisor.question import FitQuestion
 from advisor.ui.cached import fit_on
 from advisor.ui.found_here import here_now
+from advisor.ui.machine_bar import first_machine
 
 USUAL_CONTEXT = 8192
 """The context that the landing page asks for where nobody chose one."""
 
 
 def warm_up() -> None:
-    """Begin the search for models on this machine, detect it and lay out the catalogue on it."""
+    """Begin the search for models on this machine, detect it and lay out the catalogue on it; hosted, on the usual one."""
     here_now()
-    fit_on(FitQuestion(context=USUAL_CONTEXT), HERE.whole().profile, (), in_part=False)
+    fit_on(FitQuestion(context=USUAL_CONTEXT), first_machine(), (), in_part=False)

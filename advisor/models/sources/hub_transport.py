@@ -21,6 +21,8 @@ from huggingface_hub import constants, set_client_factory
 
 from advisor.errors import HubAnswerError, HubUnreachableError
 from advisor.models.sources.hub_refusals import refusal
+from advisor.models.sources.public_address import is_public, refuse_private
+from advisor.settings import settings
 
 V = TypeVar("V")
 QUIET_S = 10.0
@@ -114,10 +116,16 @@ class _Transport(httpx2.BaseTransport):
             request.headers.pop("Authorization", None)
             if origin not in bounds.led_to:
                 raise HubAnswerError(f"the hub sent Headroom to {request.url.host} for {bounds.what}, which it does not follow")
+            if settings().hosted:
+                # A visitor chose the repository: it must not lead into the network that the site stands in.
+                refuse_private(request.url.host, request.url.port, bounds.what)
         quiet = min(QUIET_S, bounds.left())
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), quiet)
         with _said(bounds):
             response = _wire(_proxy_for(request.url), narrow=bounds.narrow).handle_request(request)
+        if origin != own and settings().hosted and not _answered_from_outside(request, response):
+            response.close()
+            raise HubAnswerError(f"the hub led to an address of a private network for {bounds.what}, which is not followed")
         response.stream = _Stream(response.stream, bounds)
         if response.is_redirect:
             self._note(bounds, request.url.join(response.headers.get("Location", "")))
@@ -135,6 +143,15 @@ class _Transport(httpx2.BaseTransport):
                 f"the hub led to an address without encryption for {bounds.what}, which Headroom does not follow"
             )
         bounds.led_to.add(_origin(target))
+
+
+def _answered_from_outside(request: httpx2.Request, response: httpx2.Response) -> bool:
+    """Whether the address that answered is public: a name may be looked up twice with two answers. A proxy looks up itself."""
+    if _proxy_for(request.url):
+        return True
+    stream = response.extensions.get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream is not None else None
+    return address is not None and is_public(str(address[0]))
 
 
 class _Stream(httpx2.SyncByteStream):
