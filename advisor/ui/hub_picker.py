@@ -61,11 +61,22 @@ def hub_picker(opened: Opened[Question], machine: MachineProfile | None) -> OfHu
     elif text:
         address = _address(text)
     if address is None:
-        said = f"Search for a model, or paste its address; it is then read from {endpoint().partition('://')[2]}."
-        return OfHub(None, asked, said if not hits or hits[1] else f'Nothing on the hub is called "{text}". Try fewer words.')
+        return OfHub(None, asked, _next_step(hits, text))
     if (address.repo, address.revision) not in st.session_state.get(_ASKED, ()):
-        return OfHub(None, f"{address}", f"Click Search to read {address} from {endpoint().partition('://')[2]}.")
+        return OfHub(None, f"{address}", f"Click Search to read {address} from {_host()}.")
     return _chosen(opened, address, machine)
+
+
+def _next_step(hits: "tuple[str, Sequence[SearchHit]] | None", text: str) -> str:
+    if hits is None or hits[0] != text:
+        return f"Search for a model, or paste its address; it is then read from {_host()}."
+    if hits[1]:
+        return "Choose one of the repositories that were found."
+    return f'Nothing on the hub with GGUF files is called "{text}". Try fewer words, or paste an address.'
+
+
+def _host() -> str:
+    return endpoint().partition("://")[2]
 
 
 def _address(text: str) -> HubAddress | None:

@@ -5,14 +5,15 @@ from typing import Literal
 
 import streamlit as st
 
-from advisor.errors import HeadroomError
+from advisor.errors import HeadroomError, UnplannedModelError
 from advisor.machines.profile import MachineProfile
-from advisor.models.library import catalogue
+from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
-from advisor.models.resolve import default_quantization, is_here, resolve_model
+from advisor.models.resolve import default_quantization, is_here, name_and_quantization, resolve_model
 from advisor.models.sources.hub_address import hub_address
 from advisor.question import Question
+from advisor.settings import settings
 from advisor.ui.browser_file import browser_file, kept_file
 from advisor.ui.found_here import here_now, label_of
 from advisor.ui.hub_picker import hub_picker
@@ -20,9 +21,11 @@ from advisor.ui.state import Opened, seed
 from advisor.words import parameters, sentence
 
 Source = Literal["catalogue", "hub", "path", "browser"]
-SOURCES: dict[Source, str] = {"catalogue": "List", "hub": "Hub", "path": "Here", "browser": "Your file"}
+SOURCES: dict[Source, str] = {"catalogue": "List", "hub": "Hub", "path": "Here", "browser": "File"}
 DEFAULT_MODEL = "llama-3.1-8b"
 _MLX = "mlx-"
+_TYPED = "model:typed"
+"""What is wrong with a text that was typed for a model."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,10 @@ class Picked:
 def model_picker(opened: Opened[Question], machine: MachineProfile | None = None) -> Picked:
     """Draw the choice of a model; the model, or the sentence that says why there is none. `machine` judges files of the hub."""
     seed(opened, "model:source", _source_of(opened.question.model))
+    sources = [source for source in SOURCES if not (source == "path" and settings().hosted)]
     source = st.segmented_control(
         "Model from",
-        list(SOURCES),
+        sources,
         format_func=SOURCES.__getitem__,
         key="model:source",
         required=True,
@@ -63,7 +67,7 @@ def _source_of(text: str) -> Source:
         return "browser"
     try:
         if is_here(text):
-            return "path"
+            return "catalogue" if settings().hosted else "path"
         return "hub" if hub_address(text) is not None else "catalogue"
     except HeadroomError:
         return "hub"
@@ -72,20 +76,18 @@ def _source_of(text: str) -> Source:
 def _from_catalogue(opened: Opened[Question]) -> Picked:
     models = {model.id: model for model in catalogue().models}
     asked = opened.question
-    name, _, suffix = asked.model.partition(":")
-    complaint = None
-    try:
-        chosen = DEFAULT_MODEL if _source_of(asked.model) != "catalogue" else catalogue().find(name).id
-    except HeadroomError as error:
-        chosen = DEFAULT_MODEL
-        complaint = f"{sentence(error)} Shown instead: {models[chosen].name}."
+    name, suffix = name_and_quantization(asked.model)
+    chosen, complaint = _nearest(name) if _source_of(asked.model) == "catalogue" else (DEFAULT_MODEL, None)
     id_ = st.selectbox(
         "Model",
         list(models),
-        format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})",
+        format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})" if id_ in models else id_,
         key=seed(opened, "model:id", chosen),
-        help="Type any part of a name.",
+        accept_new_options=True,
+        on_change=_take_typed,
+        help="Type any part of a name, in any order, or a name of Ollama or the hub; Enter takes the nearest.",
     )
+    complaint = st.session_state.get(_TYPED) or complaint
     model = models[id_]
     usual, wrong = _quantization(suffix or asked.quant, default_quantization(model))
     names = [name for name, entry in QUANTIZATIONS.items() if entry.exact and not name.startswith(_MLX)]
@@ -100,6 +102,26 @@ def _from_catalogue(opened: Opened[Question]) -> Picked:
         return Picked(model.quantized(quant), id_, quant, complaint or wrong)
     except HeadroomError as error:
         return Picked(None, id_, quant, sentence(error))
+
+
+def _take_typed() -> None:
+    """Put the model that was typed in the place of its text, and keep the sentence that says where it is another one."""
+    typed = str(st.session_state["model:id"])
+    known = any(typed == model.id for model in catalogue().models)
+    st.session_state["model:id"], st.session_state[_TYPED] = (typed, None) if known else _nearest(typed)
+
+
+def _nearest(text: str) -> tuple[str, str | None]:
+    """The id of the model that `text` names; else of the nearest that can be planned, with a sentence that says so."""
+    try:
+        return catalogue().find(text).id, None
+    except UnplannedModelError as error:
+        chosen, said = error.nearest, sentence(error)
+    except HeadroomError as error:
+        planned = (found.model.id for found in catalogue().search(text, 20) if isinstance(found.model, CatalogueModel))
+        chosen, said = next(planned, DEFAULT_MODEL), sentence(error)
+    name = next(model.name for model in catalogue().models if model.id == chosen)
+    return chosen, f"{said} Shown instead: {name}."
 
 
 def _quantization(asked: str | None, usual: str) -> tuple[str, str | None]:
@@ -131,7 +153,8 @@ def _from_path(opened: Opened[Question]) -> Picked:
         "Path of a .gguf file on the computer that runs Headroom", key=key, placeholder="/models/file.gguf"
     ).strip()
     if not path:
-        return Picked(None, asked, None, "Write the path of a .gguf file; of a split model, its first part.")
+        first = "Choose a model that is here, or write" if models else "Write"
+        return Picked(None, asked, None, f"{first} the path of a .gguf file; of a split model, its first part.")
     return _resolved(path if is_here(path) else f"./{path}")
 
 

@@ -18,7 +18,7 @@ def opened(visit):
 
     visitor.page.on("websocket", count)
     page = visitor.open("model?model=llama-3.1-8b&machine=rtx-4090")
-    page.get_by_role("radio", name="Your file").click()
+    page.get_by_role("radio", name="File").click()
     page.get_by_text("A .gguf file on your computer").wait_for()
     return visitor
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import ceil
 from typing import Any, Literal, TypeVar
 
 import httpx2
@@ -38,6 +39,7 @@ from advisor.models.sources.hub_address import MAIN, endpoint, hub_cache_folder,
 from advisor.models.sources.hub_cache import HubCache
 from advisor.models.sources.hub_files import MOST_FILES, HubFile, HubModel, Repository, hub_file, repository
 from advisor.models.sources.hub_header import LATER_PART_BYTES, RemoteStart
+from advisor.models.sources.hub_refusals import busy
 from advisor.models.sources.hub_transport import Bounds, bounded
 from advisor.settings import settings
 
@@ -226,8 +228,8 @@ class HubAccess:
             )
         with self._lock:
             pause = self._pause
-        if pause is not None and time.monotonic() < pause[0]:
-            raise pause[1]
+        if pause is not None and (left := pause[0] - time.monotonic()) > 0:
+            raise busy(ceil(left)) if isinstance(pause[1], HubBusyError) else pause[1]
         until = time.monotonic() + (seconds or self._limits.seconds)
         bounds = Bounds(what, httpx2.URL(self._address), until, most_bytes, narrow, stop or threading.Event())
         try:

@@ -47,7 +47,8 @@ def _no_access(status: int, code: str, what: str, endpoint: httpx2.URL, *, with_
         return HubAccessError(f"the hub has closed the repository of {what}; choose another")
     if code == "GatedRepo":
         login = "" if with_token else ", then log in with `hf auth login` or set HF_TOKEN"
-        return HubAccessError(f"{what} is gated: accept its terms on its page at {home}{login}", gated=True)
+        page = "/".join([home, *what.split("/")[:2]])
+        return HubAccessError(f"the repository of {what} is gated: accept its terms at {page}{login}", gated=True)
     if code == "RepoNotFound" or (status == 401 and not with_token):
         return HubAccessError(
             f"the hub shows {what} to nobody without a login: it is private or gated, or there is no such repository; "
@@ -62,7 +63,11 @@ def _no_access(status: int, code: str, what: str, endpoint: httpx2.URL, *, with_
 
 def _busy(response: httpx2.Response) -> HubBusyError:
     said = response.headers.get("Retry-After", "").strip()
-    seconds = min(int(said), 86_400) if said.isdecimal() and said.isascii() else None
+    return busy(min(int(said), 86_400) if said.isdecimal() and said.isascii() else None)
+
+
+def busy(seconds: int | None) -> HubBusyError:
+    """The error of a hub that asks to wait so long; None where it does not say."""
     wait = f"try again in {_spoken(seconds)}" if seconds else "try again in some minutes"
     return HubBusyError(f"the hub has had too many requests from here (HTTP 429); {wait}", retry_after_s=seconds)
 

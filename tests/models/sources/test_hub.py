@@ -219,7 +219,7 @@ def test_a_hub_that_is_busy_is_left_alone(hub: Hub, access: HubAccess) -> None:
     for _ in range(3):
         with pytest.raises(HubBusyError) as caught:
             access.search("smol")
-        assert caught.value.retry_after_s == 2
+        assert caught.value.retry_after_s in (1, 2)
     assert len(hub.requests) == 1
 
 
@@ -263,14 +263,14 @@ def test_a_list_that_goes_on_elsewhere_gets_no_token(hub: Hub, access: HubAccess
 def test_gated(hub: Hub, access: HubAccess, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.gated.add(SMOL)
     assert access.repository(SMOL).gated
-    with pytest.raises(HubAccessError, match="is gated: accept its terms") as caught:
+    with pytest.raises(HubAccessError, match=f"is gated: accept its terms at {hub.address}/{SMOL}, then") as caught:
         read(access, SMOL)
     assert caught.value.gated
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert read(access, SMOL).file_bytes == smollm2().stat().st_size
     hub.faults["hub:/HuggingFaceTB"] = Fault(status=403, headers={"X-Error-Code": "GatedRepo"})
     access = HubAccess(hub.address, cache=HubCache(None), limits=HubLimits())
-    with pytest.raises(HubAccessError, match="accept its terms on its page") as caught:
+    with pytest.raises(HubAccessError, match="accept its terms at") as caught:
         access.file_header(SMOL, HubFile("other.gguf", None, None))
     assert "HF_TOKEN" not in str(caught.value)
 
