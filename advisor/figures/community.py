@@ -45,7 +45,14 @@ def measured_by_predicted(rows: Sequence[Marked]) -> Figure:
                 "marker": {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.8},
             }
         )
-    axis = {"type": "log", "gridcolor": GRID, "zeroline": False, "tickfont": TICKS, "tickvals": _TICK_VALUES, "ticktext": _TICK_TEXTS}
+    axis = {
+        "type": "log",
+        "gridcolor": GRID,
+        "zeroline": False,
+        "tickfont": TICKS,
+        "tickvals": _TICK_VALUES,
+        "ticktext": _TICK_TEXTS,
+    }
     return {
         "data": traces,
         "layout": layout(height=380, xaxis=axis | {"title": {"text": "predicted", "font": TICKS}}, yaxis=axis),

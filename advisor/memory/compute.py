@@ -9,16 +9,15 @@ ggml/src/ggml-alloc.c.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.profile import Backend
 from advisor.memory.backends import HOST_ALIGNMENT, RULES
-from advisor.memory.compute_allocator import Segment, Sizes, lifetimes, peak
+from advisor.memory.compute_allocator import Requests, Sizes, lifetimes, peak
 from advisor.memory.compute_beside import settle
-from advisor.memory.compute_blocks import Block, GraphShape
+from advisor.memory.compute_blocks import INDEXER, Block, GraphShape
 from advisor.memory.compute_chunks import chunked_bytes
 from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
@@ -80,16 +79,16 @@ def compute_buffers(
     plan = _requests(facts.shape, facts.blocks, facts.ends, pipelined=facts.pipelined)
     gpus = RULES[backend or ""]
     buffers = (
-        *(_buffer(segments, sizes, gpus.alignment, gpus.max_buffer) for segments in plan[:-1]),
+        *(_buffer(requests, sizes, gpus.alignment, gpus.max_buffer) for requests in plan[:-1]),
         _buffer(plan[-1], sizes, HOST_ALIGNMENT, None),
     )
     return _reordered(facts, buffers) if backend == "vulkan" else buffers
 
 
-def _buffer(segments: tuple[Segment, ...], sizes: Sizes, alignment: int, largest: int | None) -> ComputeBuffer:
-    n_bytes, stage = peak(segments, sizes, alignment)
+def _buffer(requests: Requests, sizes: Sizes, alignment: int, largest: int | None) -> ComputeBuffer:
+    n_bytes, stage = peak(requests, sizes, alignment)
     if largest is not None and n_bytes > largest:
-        n_bytes = chunked_bytes(segments, sizes, alignment, largest)
+        n_bytes = chunked_bytes(requests, sizes, alignment, largest)
     return ComputeBuffer(n_bytes, stage)
 
 
@@ -172,31 +171,23 @@ def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[Comput
 
 
 @lru_cache(maxsize=1024)
-def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[tuple[Segment, ...], ...]:
+def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[Requests, ...]:
     """What each device's allocator is asked for, whatever the context and the bytes of the weights."""
-    found = cuts(blocks)
+    # Copies for a pipeline are all taken before any other leaf, whichever block has them.
+    found = () if pipelined and any(INDEXER in block.named for block in blocks) else cuts(blocks)
     if found:
         remaining = tuple(blocks[number] for number in kept(len(blocks), found))
-        layout = _laid_out(shape, remaining, ends, pipelined=pipelined)
         try:
-            return tuple(unfold(segments, found, layout.pinned) for segments in layout.requests)
+            return tuple(unfold(requests, found) for requests in _laid_out(shape, remaining, ends, pipelined=pipelined))
         except UnsteadyError:
             pass
-    return _laid_out(shape, blocks, ends, pipelined=pipelined).requests
-
-
-class _Layout(NamedTuple):
-    requests: tuple[tuple[Segment, ...], ...]
-    """By device."""
-    pinned: frozenset[int]
-    """Numbers of the segments whose block has copies of its own for a pipeline: they are taken before the first block."""
+    return _laid_out(shape, blocks, ends, pipelined=pipelined)
 
 
 @lru_cache(maxsize=1024)
-def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> _Layout:
+def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[Requests, ...]:
     graph = build(shape, blocks, ends)
     assign_devices(graph, shape.host, RULES[shape.backend])
     settle(graph, shape)
     leaves, steps = split(graph, PIPELINE_COPIES if pipelined else 1)
-    pinned = (number for number, part in enumerate(steps, start=1) if pipelined and any(node.op == "copy" for node, _ in part))
-    return _Layout(lifetimes(leaves, steps, shape.host + 1), frozenset(pinned))
+    return lifetimes(leaves, steps, shape.host + 1)

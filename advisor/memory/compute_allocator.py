@@ -5,8 +5,9 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from advisor.memory.compute_graph import BLOCK_WEIGHT, END_WEIGHT, IN_PLACE, Node, Size
@@ -24,32 +25,45 @@ class Request(NamedTuple):
     """Memory taken for a tensor, or given back where `size` is None. Operations in place keep what they overwrite."""
 
     slot: int
-    """The tensor: its number among those that its segment took."""
+    """The tensor: its number among those that its segment took, from 0 up; of leaves from -1 down."""
     back: int
-    """How many segments ago it was taken."""
+    """How many segments ago it was taken; negative for a leaf of a later block."""
     size: Size | None
     """Of a block's weight: its number, how many segments ago its block was, and BLOCK_WEIGHT."""
     stage: str
 
 
 Segment = tuple[Request, ...]
-"""What one device's allocator is asked for during one block. Segment 0 is what comes before the first."""
+"""What one device's allocator is asked for during one block, or for the leaves of one."""
+
+
+class Requests(NamedTuple):
+    """What one device's allocator is asked for. Segments are numbered from 1, by block; the last is what comes after the last
+    block, and number 0 what belongs to none."""
+
+    leaves: tuple[Segment, ...]
+    """Taken before the first block."""
+    blocks: tuple[Segment, ...]
+
+    def in_order(self) -> Iterator[tuple[int, Segment]]:
+        """All segments that ask for something, with their numbers."""
+        return (one for one in chain(enumerate(self.leaves), enumerate(self.blocks)) if one[1])
 
 
 class _Lifetimes:
     """Counts readers as ggml-alloc does. The counts are kept in the nodes, which are made for one layout only."""
 
     def __init__(self, devices: int) -> None:
-        self.segments: list[list[list[Request]]] = [[[]] for _ in range(devices)]
-        self.counts = [0] * devices
-        self.segment = 0
+        self.leaves: list[list[list[Request]]] = [[] for _ in range(devices)]
+        self.blocks: list[list[list[Request]]] = [[[]] for _ in range(devices)]
 
-    def next_segment(self) -> None:
-        """What is asked for from now on belongs to the next block."""
-        self.segment += 1
-        self.counts = [0] * len(self.counts)
-        for segments in self.segments:
-            segments.append([])
+    def begin(self, segment: int, *, leaves: bool = False) -> None:
+        """What is asked for from now on belongs to block number `segment`."""
+        self.segment, self.in_leaves = segment, leaves
+        self.open: list[list[Request]] = [[] for _ in self.blocks]
+        self.counts = [0] * len(self.open)
+        for segments, one in zip(self.leaves if leaves else self.blocks, self.open, strict=True):
+            segments.append(one)
 
     def take(self, node: Node, device: int) -> None:
         """ggml_gallocr_allocate_node."""
@@ -60,22 +74,22 @@ class _Lifetimes:
             for parent in node.sources:
                 if _inherit(node, parent):
                     if parent.beside is not None and node.segment == self.segment:
-                        self.segments[node.home][-1].append(Request(node.tensor, 0, node.size(), CUT))
+                        self.open[node.home].append(Request(node.tensor, 0, node.size(), CUT))
                     return
-        slot = self.counts[device]
-        self.counts[device] = slot + 1
+        slot = ~self.counts[device] if self.in_leaves else self.counts[device]
+        self.counts[device] += 1
         node.tensor, node.segment, node.home = slot, self.segment, device
         number, block, kind = size = node.reserved()
         if kind == BLOCK_WEIGHT:
             size = (number, self.segment - 1 - block, kind)
-        self.segments[device][-1].append(Request(slot, 0, size, node.stage))
+        self.open[device].append(Request(slot, 0, size, node.stage))
 
     def free(self, node: Node) -> None:
         """ggml_gallocr_free_node."""
         if node.is_output:
             return
         node.held = False
-        self.segments[node.home][-1].append(Request(node.tensor, self.segment - node.segment, None, node.stage))
+        self.open[node.home].append(Request(node.tensor, self.segment - node.segment, None, node.stage))
 
     def release(self, parent: Node) -> None:
         """Nothing reads `parent` any more."""
@@ -114,34 +128,37 @@ def _count_readers(run: _Lifetimes, steps: Sequence[Step]) -> None:
                 run.take(source, node.device)
 
 
-def lifetimes(leaves: Iterable[Node], parts: Sequence[Sequence[Step]], devices: int) -> tuple[tuple[Segment, ...], ...]:
-    """What each device's allocator is asked for, in order (ggml_gallocr_alloc_graph_impl). `parts` are the steps by block."""
+def lifetimes(leaves: Sequence[Sequence[Node]], parts: Sequence[Sequence[Step]], devices: int) -> tuple[Requests, ...]:
+    """What each device's allocator is asked for, in order (ggml_gallocr_alloc_graph_impl).
+
+    `leaves` and `parts`, which are the steps, are by block, as `split` returns them.
+    """
     run = _Lifetimes(devices)
     take, release = run.take, run.release
-    for leaf in leaves:
-        take(leaf, leaf.device)
+    for number, own in enumerate(leaves):
+        run.begin(number, leaves=True)
+        for leaf in own:
+            take(leaf, leaf.device)
     for steps in parts:
         _count_readers(run, steps)
-    for steps in parts:
-        run.next_segment()
+    for number, steps in enumerate(parts, start=1):
+        run.begin(number)
         for node, dependency in steps:
             if dependency:
-                take(node, node.device)
-                node.children -= 1
-                if not (node.children or node.views):
-                    release(node)
-                continue
-            sources = node.sources
-            for source in sources:
-                if not (source.held or source.resident or source.view_of):
-                    take(source, node.device)
+                read = [node]
+            else:
+                read = node.sources
+                for source in read:
+                    if not (source.held or source.resident or source.view_of):
+                        take(source, node.device)
             if not (node.held or node.view_of):
                 take(node, node.device)
-            for source in sources:
+            for source in read:
                 source.children -= 1
                 if not (source.children or source.views):
                     release(source)
-    return tuple(tuple(map(tuple, segments)) for segments in run.segments)
+    asked = zip(run.leaves, run.blocks, strict=True)
+    return tuple(Requests(tuple(map(tuple, first)), tuple(map(tuple, then))) for first, then in asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,32 +183,33 @@ Held = dict[int, tuple[int, int]]
 """(offset, bytes) of each tensor that a segment took and that is not given back yet."""
 
 
-def peak(segments: Sequence[Segment], sizes: Sizes, alignment: int) -> tuple[int, str]:
+def peak(requests: Requests, sizes: Sizes, alignment: int) -> tuple[int, str]:
     """Most bytes in use at once, and the stage that asked for them.
 
     Segments that come again find the same holes before long, and then what they do to them is known.
     """
     free = [[0, _ENDLESS]]  # [offset, size] by offset; the last one is what lies beyond all that was ever used
-    held: list[Held] = []
-    repeated = {key for key, count in Counter(map(id, segments)).items() if count > 1}
+    held: list[Held] = [{} for _ in requests.blocks]
+    repeated = {key for key, count in Counter(map(id, requests.blocks)).items() if count > 1}
     readings: dict[int, _Reading] = {}
     known: dict[tuple[object, ...], tuple[list[list[int]], Held, int, str]] = {}
     highest, decided = 0, ""
-    for number, segment in enumerate(segments):
+    for number, segment in requests.in_order():
         if id(segment) not in repeated:
-            own, most, stage = _replay(segment, number, sizes, alignment, free, held)
+            most, stage = _replay(segment, number, sizes, alignment, free, held)
         else:
             reading = readings.get(id(segment)) or readings.setdefault(id(segment), _Reading.of(segment))
             before = (id(segment), *reading.seen(number, sizes, held), *map(tuple, free))
             if found := known.get(before):
                 holes, own, most, stage = found
-                free, own = [list(hole) for hole in holes], dict(own)
+                free = [list(hole) for hole in holes]
                 for back, slot in reading.given_back:
                     del held[number - back][slot]
-                held.append(own)
+                held[number].update(own)
             else:
-                own, most, stage = _replay(segment, number, sizes, alignment, free, held)
-                known[before] = ([list(hole) for hole in free], dict(own), most, stage)
+                most, stage = _replay(segment, number, sizes, alignment, free, held)
+                own = {slot: place for slot, place in held[number].items() if slot >= 0}
+                known[before] = ([list(hole) for hole in free], own, most, stage)
         if most > highest:
             highest, decided = most, stage
     return highest, decided
@@ -202,14 +220,15 @@ class _Reading:
     """What of the state before it a segment depends on, besides the holes."""
 
     given_back: tuple[tuple[int, int], ...]
-    """(segments ago, slot) of what it gives back of earlier segments."""
+    """(segments ago, slot) of what it gives back of earlier segments and of leaves."""
     weights: tuple[int, ...]
     """How many segments ago the blocks were whose weights it copies."""
 
     @classmethod
     def of(cls, segment: Segment) -> "_Reading":
         copied = {request.size[1] for request in segment if request.size and request.size[2] == BLOCK_WEIGHT}
-        return cls(tuple((request.back, request.slot) for request in segment if request.back), tuple(copied))
+        given_back = tuple((one.back, one.slot) for one in segment if one.back or one.slot < 0)
+        return cls(given_back, tuple(copied))
 
     def seen(self, number: int, sizes: Sizes, held: Sequence[Held]) -> list[object]:
         weights = [sizes.block_bytes[number - 1 - back] for back in self.weights]
@@ -218,10 +237,9 @@ class _Reading:
 
 def _replay(
     segment: Segment, number: int, sizes: Sizes, alignment: int, free: list[list[int]], held: list[Held]
-) -> tuple[Held, int, str]:
-    """Change `free` and `held` as the segment does; what it holds at its end, the most bytes, and the stage that took them."""
-    own: Held = {}
-    held.append(own)
+) -> tuple[int, str]:
+    """Change `free` and `held` as the segment does; the most bytes in use, and the stage that took them."""
+    own = held[number]
     highest, decided, mask = 0, "", alignment - 1
     for slot, back, wanted, stage in segment:
         if wanted is None:
@@ -248,7 +266,7 @@ def _replay(
             del free[best]
         if offset + size > highest:
             highest, decided = offset + size, stage
-    return own, highest, decided
+    return highest, decided
 
 
 def give_back(free: list[list[int]], offset: int, size: int) -> None:

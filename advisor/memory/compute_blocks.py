@@ -155,6 +155,9 @@ LAYER_NORM = frozenset({"command-r", "cohere2", "cohere2moe", "olmo", "dbrx", "m
 RMS_WITH_BIAS = frozenset({"phimoe"})
 """Architectures whose norms have a bias and are RMS norms all the same (LLM_NORM_RMS in src/models/phi3.cpp)."""
 
+INDEXER = "indexer.attn_k.weight"
+"""Blocks with DeepSeek sparse attention have it."""
+
 ROPE_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 
 WITHOUT_ROPE = frozenset({"nemotron_h", "nemotron_h_moe", "jamba", "mpt", "gpt2", "bloom"})

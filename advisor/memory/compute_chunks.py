@@ -4,10 +4,9 @@ While a layout fits into one piece it is that of `compute_allocator.peak`, and n
 (ggml/src/ggml-alloc.c:96-370 of the pinned engine).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from advisor.memory.compute_allocator import CUT, Segment, Sizes, give_back
+from advisor.memory.compute_allocator import CUT, Requests, Sizes, give_back
 
 _MOST = 16
 """GGML_VBUFFER_MAX_CHUNKS; the last one may grow without end."""
@@ -66,13 +65,12 @@ class _Chunks:
         return self.chunks[-1]
 
 
-def chunked_bytes(segments: Sequence[Segment], sizes: Sizes, alignment: int, largest: int) -> int:
+def chunked_bytes(requests: Requests, sizes: Sizes, alignment: int, largest: int) -> int:
     """Bytes of all pieces together, where none but a single tensor's may be larger than `largest`."""
     memory, mask = _Chunks(largest), alignment - 1
-    held: list[dict[int, tuple[_Chunk, int, int]]] = []
-    for number, segment in enumerate(segments):
-        own: dict[int, tuple[_Chunk, int, int]] = {}
-        held.append(own)
+    held: list[dict[int, tuple[_Chunk, int, int]]] = [{} for _ in requests.blocks]
+    for number, segment in requests.in_order():
+        own = held[number]
         for slot, back, wanted, stage in segment:
             if wanted is None:
                 chunk, offset, size = held[number - back].pop(slot)

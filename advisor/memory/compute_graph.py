@@ -102,6 +102,7 @@ class Graph:
         self.leaves: list[Node] = []
         self.marks: list[int] = []
         """How many nodes there were after each block."""
+        self.leaf_marks: list[int] = []
         self.stage = "inputs"
         """Given to the nodes made from now on."""
 

@@ -9,7 +9,7 @@ it and the one before must ask for exactly the same, and give back what they tak
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from advisor.memory.compute_allocator import Request, Segment
+from advisor.memory.compute_allocator import Request, Requests, Segment
 from advisor.memory.compute_graph import BLOCK_WEIGHT
 
 LEAD = 2
@@ -71,33 +71,33 @@ def kept(count: int, found: Sequence[Cut]) -> list[int]:
     return numbers
 
 
-def unfold(segments: Sequence[Segment], found: Sequence[Cut], pinned: frozenset[int] = frozenset()) -> tuple[Segment, ...]:
-    """The requests of all blocks, from those of the blocks that were kept.
-
-    Segment 0 is what comes before the first block, then one for each block, then the rest. Of `pinned` ones something is taken
-    in segment 0.
-    """
+def unfold(requests: Requests, found: Sequence[Cut]) -> Requests:
+    """The requests of all blocks, from those of the blocks that were kept."""
     for cut in found:
-        first = cut.at + 1
-        if not pinned.isdisjoint(range(first - 2 * cut.period, first)):
-            raise UnsteadyError
-        _check(segments, cut)
-    moved = [_moved(segment, number, found) for number, segment in enumerate(segments)]
+        _check(requests, cut)
+    moved = [_moved(segment, number, found) for number, segment in enumerate(requests.blocks)]
+    return Requests(_repeated(requests.leaves, found), _repeated(moved, found))
+
+
+def _repeated(segments: Sequence[Segment], found: Sequence[Cut]) -> tuple[Segment, ...]:
+    """`segments` with the last period before each cut as often as it was left out."""
     unfolded: list[Segment] = []
     position = 0
     for cut in found:
         first = cut.at + 1
-        unfolded += moved[position:first]
-        unfolded += moved[first - cut.period : first] * (cut.left_out // cut.period)
+        unfolded += segments[position:first]
+        unfolded += list(segments[first - cut.period : first]) * (cut.left_out // cut.period)
         position = first
-    return (*unfolded, *moved[position:])
+    return (*unfolded, *segments[position:])
 
 
-def _check(segments: Sequence[Segment], cut: Cut) -> None:
+def _check(requests: Requests, cut: Cut) -> None:
     first = cut.at + 1
     second, third = first - 2 * cut.period, first - cut.period
-    if segments[second:third] != segments[third:first]:
-        raise UnsteadyError
+    for segments in requests:
+        if segments[second:third] != segments[third:first]:
+            raise UnsteadyError
+    segments = requests.blocks
     for number, segment in enumerate(segments[second:], start=second):
         for request in segment:
             if request.size is not None:
@@ -106,7 +106,8 @@ def _check(segments: Sequence[Segment], cut: Cut) -> None:
             elif request.back:
                 target = number - request.back
                 # They give back what they take within a period, and the last nothing from before the last but one.
-                if (second <= target < first and request.back > cut.period) or (target < second and third <= number < first):
+                late = second <= target < first and request.back > cut.period
+                if late or (number < first and (request.back < 0 or (target < second and third <= number))):
                     raise UnsteadyError
 
 
@@ -119,5 +120,8 @@ def _moved(segment: Segment, number: int, found: Sequence[Cut]) -> Segment:
 
 def _further(request: Request, number: int, found: Sequence[Cut]) -> Request:
     target = number - request.back
+    if target > number:  # a leaf of a later block, copied before its time
+        gap = -sum(cut.left_out for cut in found if number < cut.at + 1 <= target)
+        return request._replace(back=request.back + gap)
     gap = sum(cut.left_out for cut in found if target < cut.at + 1 - cut.period and number >= cut.at + 1)
     return request._replace(back=request.back + gap) if gap else request

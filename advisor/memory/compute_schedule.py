@@ -121,19 +121,19 @@ class _Part:
     nodes: list[Node] = field(default_factory=list)
 
 
-def split(graph: Graph, copies: int) -> tuple[list[Node], list[list[Step]]]:
+def split(graph: Graph, copies: int) -> tuple[list[list[Node]], list[list[Step]]]:
     """Leaves and steps in the order of allocation, copies between devices inserted; `copies` of each for a pipeline.
 
-    Steps are by block, what comes after the last block at the end.
+    Both are by block: what comes after the last block at the end, and first the leaves that come before all blocks.
     """
     splitter = _Splitter(copies)
     splitter.cut(graph.nodes)
-    leaves: list[Node] = []
+    leaves: list[list[Node]] = [[] for _ in range(len(graph.marks) + 2)]
     if copies > 1:
         for leaf in graph.leaves:
             if leaf.is_input:
                 leaf.is_output = True
-                leaves.extend([leaf, *(_copy(leaf, leaf.device, pinned=True) for _ in range(copies - 1))])
+                leaves[0].extend([leaf, *(_copy(leaf, leaf.device, pinned=True) for _ in range(copies - 1))])
     blocks: list[list[Step]] = [[]]
     marks = iter((*graph.marks, len(graph.nodes) + 1))
     room = next(marks)
@@ -141,14 +141,18 @@ def split(graph: Graph, copies: int) -> tuple[list[Node], list[list[Step]]]:
     for part in splitter.parts:
         for source, made in part.inputs:
             blocks[-1] += [(source, True), (made[0], False)]
-            leaves.extend(made if copies > 1 else ())
+            if copies > 1:
+                leaves[len(blocks)].extend(made)
         for node in part.nodes:
             blocks[-1].append((node, False))
             count += 1
             while count == room:
                 blocks.append([])
                 room = next(marks)
-    leaves.extend(leaf for leaf in graph.leaves if not leaf.external)
+    start = 0
+    for number, end in enumerate((*graph.leaf_marks, len(graph.leaves)), start=1):
+        leaves[number].extend(leaf for leaf in graph.leaves[start:end] if not leaf.resident)
+        start = end
     return leaves, blocks
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from advisor.memory.compute import compute_buffers, compute_bytes
-from advisor.memory.compute_allocator import Request, Sizes, peak
+from advisor.memory.compute_allocator import Request, Requests, Sizes, peak
 from advisor.memory.placement import Placement, place
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import RunSettings
@@ -215,11 +215,11 @@ def freed(tensor: int, back: int = 0) -> Request:
 
 def test_allocator_takes_the_best_fitting_hole() -> None:
     segment = (taken(0, 300), taken(1, 10), taken(2, 100), taken(3, 10), freed(0), freed(2), taken(4, 90), taken(5, 300))
-    highest, stage = peak([segment], Sizes({}), 1)
+    highest, stage = peak(Requests((), (segment,)), Sizes({}), 1)
     assert highest == 420  # 4 went into the hole of 2, so that 5 found the hole of 0
     assert stage == "tensor 3"
 
 
 def test_allocator_aligns_and_counts_cells() -> None:
     segment = (Request(0, 0, (1, 3, -1), "mask"), taken(1, 1))
-    assert peak([segment], Sizes({-1: 100}), 128) == (384 + 128, "tensor 1")
+    assert peak(Requests((), (segment,)), Sizes({-1: 100}), 128) == (384 + 128, "tensor 1")

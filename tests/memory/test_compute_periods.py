@@ -4,7 +4,7 @@ import pytest
 
 from advisor.machines.profile import Backend
 from advisor.memory.compute import _laid_out, _requests
-from advisor.memory.compute_allocator import Request, Segment, Sizes, peak
+from advisor.memory.compute_allocator import Request, Requests, Segment, Sizes, peak
 from advisor.memory.compute_facts import facts_of
 from advisor.memory.compute_graph import BLOCK_WEIGHT
 from advisor.memory.compute_periods import Cut, UnsteadyError, cuts, kept, unfold
@@ -31,47 +31,67 @@ def give_and_take(slot: int = 0) -> Segment:
     return (Request(slot, 0, (10, 0, 0), "x"), Request(slot, 1, None, "x"))
 
 
-FIRST: Segment = (Request(0, 0, (5, 0, 0), "input"), Request(1, 0, (10, 0, 0), "x"))
+LEAF: Segment = (Request(-1, 0, (5, 0, 0), "input"),)
+FIRST: Segment = (Request(0, 0, (10, 0, 0), "x"),)
+
+
+def asked(*blocks: Segment) -> Requests:
+    """What a device is asked for whose one leaf belongs to the first block."""
+    return Requests(((), LEAF, *[()] * len(blocks[1:])), ((), *blocks))
 
 
 def test_unfolding_keeps_what_is_far_in_its_place() -> None:
     begin, last = (
-        (Request(0, 0, (10, 0, 0), "x"), Request(1, 1, None, "x")),
-        (Request(0, 1, None, "x"), Request(0, 5, None, "")),
+        (Request(0, 0, (10, 0, 0), "x"), Request(0, 1, None, "x")),
+        (Request(0, 1, None, "x"), Request(-1, 5, None, "")),
     )
-    unfolded = unfold([FIRST, begin, *[give_and_take()] * 3, last], [Cut(3, 1, 2)])
-    assert unfolded[1:5] == (begin, *[give_and_take()] * 3)
-    assert len(unfolded) == 8
-    assert unfolded[-1] == (Request(0, 1, None, "x"), Request(0, 7, None, ""))
+    unfolded = unfold(asked(FIRST, begin, *[give_and_take()] * 3, last), [Cut(4, 1, 2)])
+    assert unfolded.leaves == ((), LEAF, *[()] * 7)
+    assert unfolded.blocks == ((), FIRST, begin, *[give_and_take()] * 5, (*last[:1], Request(-1, 7, None, "")))
+
+
+def test_every_period_has_leaves_of_its_own() -> None:
+    own: Segment = (Request(0, 0, (10, 0, 0), "x"), Request(0, 0, None, "x"), Request(-1, 0, None, "input"))
+    unfolded = unfold(Requests(((), *[LEAF] * 4, ()), ((), *[own] * 4, ())), [Cut(3, 1, 5)])
+    assert unfolded == Requests(((), *[LEAF] * 9, ()), ((), *[own] * 9, ()))
+    assert peak(unfolded, Sizes({}), 1) == (9 * 5 + 10, "x")
+
+
+def test_a_leaf_that_is_copied_before_its_block_keeps_its_place() -> None:
+    early: Segment = (*FIRST, Request(-1, -5, None, "input"))
+    blocks = (early, *[give_and_take()] * 4, (Request(0, 1, None, "x"),))
+    unfolded = unfold(Requests((*[()] * 6, LEAF), ((), *blocks)), [Cut(4, 1, 3)])
+    assert unfolded.leaves.index(LEAF) == 9
+    assert unfolded.blocks[1] == (*FIRST, Request(-1, -8, None, "input"))
 
 
 @pytest.mark.parametrize(
-    "segments",
+    "blocks",
     [
-        [FIRST, give_and_take(1), (Request(0, 0, (9, 0, 0), "x"),), give_and_take(), give_and_take(), ()],
-        [FIRST, give_and_take(1), *[(Request(0, 0, (9, 3, BLOCK_WEIGHT), ""),)] * 3, ()],
-        [FIRST, *[(Request(0, 0, (9, 0, 0), "x"),)] * 4, (Request(0, 2, None, ""), Request(0, 3, None, ""))],
+        [give_and_take(1), (Request(0, 0, (9, 0, 0), "x"),), give_and_take(), give_and_take(), ()],
+        [give_and_take(1), *[(Request(0, 0, (9, 3, BLOCK_WEIGHT), ""),)] * 3, ()],
+        [*[(Request(0, 0, (9, 0, 0), "x"),)] * 4, (Request(0, 2, None, ""), Request(0, 3, None, ""))],
+        [FIRST, *[(Request(-1, -1, None, ""),)] * 3, ()],
     ],
 )
-def test_periods_that_differ_or_reach_far_are_refused(segments: list[Segment]) -> None:
+def test_periods_that_differ_or_reach_far_are_refused(blocks: list[Segment]) -> None:
     with pytest.raises(UnsteadyError):
-        unfold(segments, [Cut(3, 1, 2)])
+        unfold(asked(*blocks), [Cut(3, 1, 2)])
 
 
 def test_segments_that_come_again_are_replayed_the_same() -> None:
     again = (*give_and_take(), Request(1, 0, (0, 0, BLOCK_WEIGHT), "w"), Request(1, 0, None, "w"))
-    weights = [(7,), (7,), (7,), (7,), (30,), (7,)]
-    first: Segment = (Request(0, 0, (10, 0, 0), "x"),)
-    shared = peak([first, *[again] * 6, ()], Sizes({}, weights), 1)
-    apart = peak([first, *[(*again[:-1], Request(1, 0, None, f"w{n}")) for n in range(6)], ()], Sizes({}, weights), 1)
-    assert shared == apart == (10 + 10 + 30, "w")
+    weights = [(7,), (7,), (7,), (7,), (7,), (30,), (7,)]
+    shared = peak(asked(FIRST, *[again] * 6, ()), Sizes({}, weights), 1)
+    apart = peak(asked(FIRST, *[(*again[:-1], Request(1, 0, None, f"w{n}")) for n in range(6)], ()), Sizes({}, weights), 1)
+    assert shared == apart == (5 + 10 + 10 + 30, "w")
 
 
 @pytest.mark.parametrize("gpu_layers", [None, 12, 0])
 @pytest.mark.parametrize("backend", ["cuda", "metal"])
 @pytest.mark.parametrize(
     "name",
-    ["qwen3.5-9b", "falcon-h1-7b", "granite-4.0-h-small", "gemma-3-27b", "nemotron-nano-9b-v2", "llama-3.1-70b", "lfm2-1.2b"],
+    ["qwen3.5-9b", "falcon-h1-7b", "granite-4.0-h-small", "gemma-3-27b", "nemotron-nano-9b-v2", "llama-3.1-70b", "glm-5"],
 )
 def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, gpu_layers: int | None) -> None:
     model = catalogue().find(name).quantized("Q4_K_M")
@@ -81,6 +101,6 @@ def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, g
     facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
     sizes = Sizes({-1: facts.cells, -2: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     short = _requests(facts.shape, facts.blocks, facts.ends, pipelined=False)
-    whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False).requests
+    whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
     assert short == whole
     assert [peak(one, sizes, 128) for one in short] == [peak(one, sizes, 128) for one in whole]
