@@ -19,6 +19,7 @@ from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
 from advisor.ui.plan_view import curves_said, difference_table, grade_line, plan_heading, plan_numbers, plan_table
+from advisor.ui.quantization_view import quantization_view
 from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
 from advisor.ui.share import share
 from advisor.ui.state import address_of, complaints, open_question, publish
@@ -75,6 +76,7 @@ def show(model: ModelMetadata) -> None:
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
         st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
+        quantization_view(model)
         if chosen.here and not picked.in_browser:
             verify_button(question)
         if picked.in_browser:

@@ -153,11 +153,17 @@ def _from_gguf(path: Path, quantization: str | None) -> ModelMetadata:
 # --- names -----------------------------------------------------------------------------------------
 
 
-def _from_catalogue(text: str, quantization: str | None) -> ModelMetadata:
+def name_and_quantization(text: str) -> tuple[str, str]:
+    """A catalogue name and the quantization after its colon, "" without: "llama-3.1-8b:Q5_K_M", "llama3.1:8b-q5_K_M"."""
     name, _, suffix = text.partition(":")
-    if _OLLAMA_SIZE.match(suffix):  # "llama3.1:8b", "llama3.1:8b-instruct-q5_K_M"
-        size, _, last = suffix.rpartition("-")
-        name, suffix = (f"{name}:{size}", last) if is_quantization(last) else (text, "")
+    if not _OLLAMA_SIZE.match(suffix):
+        return name, suffix
+    size, _, last = suffix.rpartition("-")
+    return (f"{name}:{size}", last) if is_quantization(last) else (text, "")
+
+
+def _from_catalogue(text: str, quantization: str | None) -> ModelMetadata:
+    name, suffix = name_and_quantization(text)
     model = catalogue().find(name)
     return model.quantized(_agreed(text, suffix, quantization) or default_quantization(model))
 

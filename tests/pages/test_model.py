@@ -104,7 +104,7 @@ def test_while_the_engine_plans_the_formula_is_shown_and_the_figures_look_again(
 
 def test_charts_have_a_text_and_a_legend(app):
     app.open("model", model="llama-3.1-8b", machine="rtx-4090")
-    stack, curves = (json.loads(chart.proto.spec) for chart in app.at.get("plotly_chart"))
+    stack, curves, _files = (json.loads(chart.proto.spec) for chart in app.at.get("plotly_chart"))
     assert [trace["name"] for trace in stack["data"]][:2] == ["Weights", "KV cache"]
     assert any(trace["name"].startswith("Q4_K_M: fits to ") for trace in curves["data"])
     assert app.component("entries")["entries"][0]["name"] == "Weights"

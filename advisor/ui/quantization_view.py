@@ -1,0 +1,28 @@
+"""The files of the model in question: their sizes, and what each is expected to lose."""
+
+import streamlit as st
+
+from advisor.advice.file_choice import file_choices
+from advisor.advice.quality import quantization_loss
+from advisor.figures.quantizations import size_and_loss
+from advisor.figures.style import CONFIG
+from advisor.models.library import catalogue
+from advisor.models.metadata import ModelMetadata
+from advisor.models.published import band_of_publishers
+from advisor.quality_words import files_text, loss_sentence, size_band
+
+
+def quantization_view(model: ModelMetadata) -> None:
+    """Size against expected loss for the usual files of a catalogue model; nothing for a file, which is what it is."""
+    if not model.predicted or model.quantization is None:
+        return
+    listed = next((one for one in catalogue().models if one.id == model.id), None)
+    if listed is None:
+        return
+    chosen = model.quantization
+    files = file_choices(listed, chosen)
+    st.subheader("Files of this model", anchor=False)
+    native = listed.native_quantization == chosen
+    loss = None if native else quantization_loss(chosen, listed.parameters)
+    st.caption(f"{loss_sentence(chosen, loss)} {size_band(chosen, band_of_publishers(listed, chosen))}")
+    st.plotly_chart(size_and_loss(files, chosen), config=CONFIG, key="files", alt=files_text(files, chosen))
