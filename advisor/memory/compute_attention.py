@@ -69,6 +69,8 @@ def _normed_and_rotated(
         k = k if k is None else b.norm(block, index, k, "attn_k_norm")
     if v is not None and architecture in ("gemma4", "gemma3n"):
         v = b.graph.unary(v, "rms_norm")
+    if architecture == "llama4" and not block.rotates:  # src/models/llama4.cpp:173-175, build_inp_attn_scale
+        q = b.graph.binary("mul", q, b.input("attention scale", "f32", 1, 1, b.shape.tokens))
     q, k = b.rotate(block, q), (k if k is None else b.rotate(block, k))
     if after:
         q = b.norm(block, index, q, q_norm)

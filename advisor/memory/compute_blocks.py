@@ -103,6 +103,8 @@ class GraphShape:
     host: int
     """Index of the host, after all GPUs."""
     experts_used: int = 0
+    weights_normed: bool = True
+    """The router's weights of the chosen experts are divided by their sum."""
     mask_f32: bool = False
     """Builds that keep the mask in f32 on the host and cast it on the GPU."""
     fused_glu: bool = True
@@ -147,6 +149,8 @@ class GraphShape:
     """Builds that keep Gemma 4's per-layer embedding with the input layer; before, with the output layer."""
     indexer_heads: int = 0
     indexer_length: int = 0
+    chosen_tokens: int = 0
+    """Tokens that a query attends to by the indexer's choice."""
 
 
 LAYER_NORM = frozenset({"command-r", "cohere2", "cohere2moe", "olmo", "dbrx", "mpt"})

@@ -7,10 +7,6 @@ from advisor.memory.compute_graph import Node
 WEIGHTED_BEFORE = "llama4"
 """Its router's weights are applied to the experts' input, not to their output."""
 
-UNNORMALIZED = frozenset({"llama4", "olmoe", "qwen2moe", "deepseek"})
-"""Architectures whose router weights are not divided by their sum (norm_w false in src/models/)."""
-
-
 SQUARED = ("nemotron", "arcee")
 """Architectures whose networks without a gate square what ReLU leaves (LLM_FFN_RELU_SQR in src/models/)."""
 
@@ -93,7 +89,7 @@ def _route(b: BlockBuilder, block: Block, index: int, x: Node, used: int) -> tup
     weights = g.op("get_rows", (1, used, tokens), g.reshape(probabilities, 1, count, tokens), chosen)
     if after:
         weights = g.reshape(g.unary(g.reshape(weights, used, tokens), "soft_max"), 1, used, tokens)
-    elif architecture not in UNNORMALIZED:
+    elif b.shape.weights_normed:
         flat = g.reshape(weights, used, tokens)
         total = g.unary(g.op("sum_rows", (1, tokens), flat), "clamp")
         weights = g.reshape(g.binary("div", flat, total), 1, used, tokens)

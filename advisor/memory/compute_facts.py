@@ -17,6 +17,7 @@ from advisor.memory.rules import EngineRules
 from advisor.memory.settings import RunSettings
 from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Attention, Hyperparameters
+from advisor.models.keys_experts import weights_normed
 from advisor.models.metadata import ModelMetadata
 
 LATE_ROWS = frozenset(
@@ -54,6 +55,8 @@ class Facts:
     window_cells: int
 
 
+CHOSEN_TOKENS = 2048
+"""attention.indexer.top_k of every published model with an indexer; fewer only where the cache is shorter."""
 _SMALL_BATCH = 32
 """Below this many tokens norms are placed with their block whatever is offloaded (src/llama-context.cpp:2647)."""
 
@@ -97,6 +100,7 @@ def facts_of(
         windowed=windowed,
         host=placement.host,
         experts_used=hp.expert_used_count,
+        weights_normed=weights_normed(hp.architecture, hp.expert_weights_norm, _block_names(model.block_tensors)),
         mask_f32=not rules.host_mask_f16,
         late_rows=rules.late_rows and hp.architecture in LATE_ROWS,
         key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else (0, 0),
@@ -122,6 +126,7 @@ def facts_of(
         steps=hp.ssm_time_step_rank,
         indexer_heads=hp.indexer_head_count,
         indexer_length=hp.indexer_key_length,
+        chosen_tokens=min(CHOSEN_TOKENS, cells) if hp.indexer_head_count else 0,
         layers=hp.layer_count,
         per_layer_width=hp.per_layer_embedding_length,
         per_layer_on_host=rules.per_layer_on_host,
@@ -141,6 +146,10 @@ def facts_of(
         cells=cells if hp.causal else tokens // streams,
         window_cells=window_cells if hp.causal else tokens // streams,
     )
+
+
+def _block_names(tensors: BlockTensors) -> set[str]:
+    return {name for block in set(tensors.blocks) for name, _ in block}
 
 
 def _quantized(name: str) -> bool:

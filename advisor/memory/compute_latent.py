@@ -4,9 +4,6 @@ from advisor.memory.compute_attention import attend, heads, store
 from advisor.memory.compute_blocks import Block, BlockBuilder, row_size
 from advisor.memory.compute_graph import CACHE_CELLS, Node
 
-CHOSEN_TOKENS = 2048
-"""attention.indexer.top_k of every published model with an indexer; fewer only where the context is shorter."""
-
 
 def latent_attention(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     """DeepSeek 2 and 3, GLM 4.7 Flash, Kimi K2: one latent vector a token instead of keys and values."""
@@ -68,7 +65,7 @@ def _chosen_tokens(b: BlockBuilder, block: Block, index: int, x: Node, compresse
         g.view(weights, *weights.shape),
         b.input("indexer mask", "f16", CACHE_CELLS, tokens // shape.streams, 1, shape.streams),
     )
-    return g.cont(g.op("top_k", (CHOSEN_TOKENS, tokens), scores, kind="i32"))
+    return g.cont(g.op("top_k", (shape.chosen_tokens, tokens), scores, kind="i32"))
 
 
 def _sparse_mask(b: BlockBuilder) -> Node | None:
@@ -77,9 +74,10 @@ def _sparse_mask(b: BlockBuilder) -> Node | None:
         return None
     g, tokens = b.graph, b.shape.tokens
     mask = b.mask(CACHE_CELLS)
-    zeros = g.unary(Node("none", (1, CHOSEN_TOKENS, tokens)), "fill")
+    count = b.shape.chosen_tokens
+    zeros = g.unary(Node("none", (1, count, tokens)), "fill")
     hidden = g.unary(mask, "fill")
-    shown = g.set_rows(hidden, zeros, g.view(b.chosen_tokens, CHOSEN_TOKENS, tokens))
+    shown = g.set_rows(hidden, zeros, g.view(b.chosen_tokens, count, tokens))
     return g.op("add", mask.shape, g.view(shown, *mask.shape), mask, kind=mask.kind)
 
 

@@ -57,6 +57,8 @@ class Hyperparameters:
     """Width of one expert; the widest where blocks differ."""
     expert_shared_feed_forward_length: int = 0
     """Width of all shared experts of a block together."""
+    expert_weights_norm: bool | None = None
+    """The router's weights of the chosen experts are divided by their sum; None where the file does not say."""
     leading_dense_block_count: int = 0
     expert_latent_length: int = 0
     """Width that experts work in where it is not the embedding's (Nemotron 3 Super); 0 without."""

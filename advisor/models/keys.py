@@ -76,6 +76,7 @@ def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = 
         causal=rule.causal and reader.flag("attention.causal", default=True),
         assumptions=(*assumptions, *experts.assumptions),
         **_expert_fields(experts),
+        expert_weights_norm=reader.flag("expert_weights_norm", default=False) if reader.has("expert_weights_norm") else None,
         **_latent_fields(reader),
         **_state_fields(reader, name, full_k),
         expert_latent_length=reader.number("moe_latent_size", 0) or reader.number("expert_latent_length", 0),

@@ -1,10 +1,42 @@
 """Mixture-of-experts hyperparameters: how many experts, how wide, in which blocks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from advisor.errors import HyperparameterError
 from advisor.models.architectures import Architecture, Mixture, SharedWidth
 from advisor.models.key_reader import KeyReader
+
+_WEIGHTS_KEPT = frozenset({"deepseek", "jamba", "llada-moe", "llama4", "olmoe", "qwen2moe"})
+"""Architectures that never divide the router's weights by their sum (norm_w false in src/models/)."""
+_WEIGHTS_BY_KEY = frozenset(
+    {
+        "afmoe",
+        "bailingmoe",
+        "bailingmoe2",
+        "bailingmoe3",
+        "cohere2moe",
+        "deepseek2",
+        "deepseek2-ocr",
+        "deepseek32",
+        "deepseek4",
+        "dflash",
+        "dots1",
+        "dots3note",
+        "exaone-moe",
+        "glm-dsa",
+        "glm4moe",
+        "glm5-next",
+        "hy_v3",
+        "hy_v4",
+        "kimi-k3",
+        "laguna",
+        "minimax-m3",
+        "nemotron_h_moe",
+        "step35",
+    }
+)
+"""Architectures that ask the file (expert_weights_norm)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +52,19 @@ class Experts:
     mixture: tuple[bool, ...]
     dense_lengths: tuple[int, ...]
     assumptions: tuple[str, ...] = ()
+
+
+def weights_normed(architecture: str, said: bool | None, tensor_names: Iterable[str]) -> bool:  # noqa: FBT001 (what a file says)
+    """Whether the router's weights of the chosen experts are divided by their sum.
+
+    Fixed by the architecture, or as the file says (LLM_KV_EXPERT_WEIGHTS_NORM in src/models/). Where it does not they are, as
+    in published files, but for DeepSeek V2.
+    """
+    if architecture in _WEIGHTS_KEPT:
+        return False
+    if architecture in _WEIGHTS_BY_KEY and said is not None:
+        return said
+    return architecture != "deepseek2" or any(name.endswith("exp_probs_b.bias") for name in tensor_names)
 
 
 def read_experts(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from advisor.errors import MissingPartError
+from advisor.models.keys_experts import weights_normed
 from advisor.models.tensor import Tensor
 
 _ALIGNMENT = 32
@@ -90,6 +91,7 @@ def _added(architecture: str, keys: Mapping[str, object], shapes: Mapping[str, t
     added |= {f"{architecture}.{name}": value for name, value in _NEEDED.get(architecture, {}).items()}
     if f"{architecture}.expert_count" in keys:
         sigmoid = any("exp_probs_b" in name for name in shapes)
+        added[f"{architecture}.expert_weights_norm"] = weights_normed(architecture, None, shapes)
         added[f"{architecture}.expert_gating_func"] = 4 if architecture == "deepseek4" else 2 if sigmoid else 1
     if architecture in _SECTIONED_ROTATION:
         added[f"{architecture}.rope.dimension_sections"] = _sections(architecture, keys)

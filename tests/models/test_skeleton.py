@@ -1,6 +1,7 @@
 """Skeleton files: read back as they were meant, long and nearly empty."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,17 @@ def test_a_skeleton_reads_back_as_the_model(tmp_path: Path) -> None:
     assert length == status.st_size > 400 * 10**9
     assert status.st_blocks * 512 < 2**20
     header = read_header(path)
-    assert hyperparameters(header.metadata) == model.hyperparameters
+    # What the engine would otherwise assume is said: V3's router weights are divided by their sum, V2's are not.
+    assert hyperparameters(header.metadata) == replace(model.hyperparameters, expert_weights_norm=True)
     assert [(t.name, t.shape, t.type) for t in header.tensors] == [(t.name, t.shape, t.type) for t in metadata.tensors]
     assert header.metadata["tokenizer.ggml.model"] == "no_vocab"
+
+
+def test_router_weights_are_kept_where_published_files_keep_them(tmp_path: Path) -> None:
+    model = catalogue().find("deepseek-v2-lite")
+    path = tmp_path / "v2.gguf"
+    write_skeleton(path, model.keys, model.quantized("Q4_K_M").tensors)
+    assert hyperparameters(read_header(path).metadata).expert_weights_norm is False
 
 
 def test_a_real_header_without_its_vocabulary(tmp_path: Path) -> None:
