@@ -14,6 +14,8 @@ from advisor.models.resolve import resolve_model
 from advisor.models.sources.hub_address import HubAddress, endpoint, hub_address, page_of
 from advisor.models.sources.hub_files import HubModel, Repository, choose
 from advisor.question import Question
+from advisor.settings import settings
+from advisor.ui.hub_download import download_button
 from advisor.ui.inert import inert
 from advisor.ui.state import Opened, seed
 from advisor.units import format_size
@@ -167,6 +169,8 @@ def _of_files(opened: Opened[Question], address: HubAddress, found: Repository, 
         said.append("Its owner asks for terms to be accepted before the file can be downloaded.")
     for line in said:
         st.caption(inert(line))
+    if not settings().hosted:
+        download_button(text, files[text].size)
     return OfHub(model, text, None)
 
 

@@ -8,7 +8,7 @@ from advisor.models.sources import hub as hub_module
 from advisor.models.sources.files import FoundModel
 from advisor.models.sources.here import Loaded
 from advisor.settings import settings
-from advisor.ui import found_here
+from advisor.ui import found_here, hub_download
 from tests.models.real_files import smollm2, sparse_gemma
 from tests.models.sources.hub_server import Fault, running_hub
 from tests.pages.conftest import plain
@@ -121,6 +121,38 @@ def test_offline(app, hub, monkeypatch):
     search(open_hub(app), SMOL)
     assert "HF_HUB_OFFLINE is set" in app.captions
     assert not hub.requests
+
+
+def test_download(app, hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(hub_download, "JOBS", hub_download.Jobs())
+    search(open_hub(app), SMOL)
+    next(button for button in app.at.button if button.label == "Download, 93.8 MiB").click()
+    app.run()
+    job = hub_download.JOBS.get(f"{SMOL}:Q4_1")
+    deadline = time.monotonic() + 60
+    while job.running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    app.run()
+    (path,) = job.paths
+    assert f"Downloaded to {path}." in app.captions
+    assert path.stat().st_size == smollm2().stat().st_size
+
+
+def test_a_download_that_fails_is_said(app, hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(hub_download, "JOBS", hub_download.Jobs())
+    search(open_hub(app), SMOL)
+    hub.faults["cdn:"] = Fault(status=403)
+    next(button for button in app.at.button if button.label.startswith("Download")).click()
+    app.run()
+    job = hub_download.JOBS.get(f"{SMOL}:Q4_1")
+    deadline = time.monotonic() + 30
+    while job.running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    app.run()
+    assert "does not let you read SmolLM2" in app.captions
+    assert any(button.label.startswith("Download") for button in app.at.button)
 
 
 # --- on this machine ---------------------------------------------------------------------------------
