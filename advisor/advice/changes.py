@@ -170,7 +170,7 @@ def _part(
     for name in (None, *(smaller if quantized else ())):
         file = quantized(name) if quantized and name else model
         change = _tried(file, machine, divided, "part", "")
-        if change is None or change.verdict.verdict != "partial":
+        if change is None or change.verdict.verdict != "partial" or change.verdict.tight:
             continue
         found = change.plan.settings
         layers = f"all but {found.gpu_layers} layers"

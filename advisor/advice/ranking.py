@@ -99,14 +99,14 @@ def _is_usual(option: Option) -> bool:
 
 
 def _in_part(model: Candidate, names: Sequence[str], machine: MachineProfile, settings_for: SettingsFor) -> Option | None:
-    """The model in the best of the usual files and smaller that GPUs and system memory hold together."""
+    """The model in the best of the usual files and smaller that GPUs and system memory hold together, with their margins."""
     for name in names[names.index(USUAL) if USUAL in names else 0 :]:
         if hopeless(model, name, machine, with_host=True):
             continue
         file = model.quantized(name)
         plan = plan_memory(file, machine, settings_for(file))
         verdict = judge(plan, machine)
-        if verdict.verdict == "partial":
+        if verdict.verdict == "partial" and not verdict.tight:
             return Option(model, name, file.file_bytes, plan, verdict)
     return None
 
@@ -139,8 +139,9 @@ def _weighed(
         fast_enough = speed.generate_tps.expected >= wishes.least_tps
     if speed is not None and speed.time_to_first_token_s is not None:
         lacking += _points(speed.time_to_first_token_s.expected / wishes.patience_s)
-    fits = option.verdict.verdict == "fits" or (option.verdict.verdict == "partial" and machine.kind == "discrete")
-    return Weighed(rated, _cautious(key) - lacking, lacking, fits and fast_enough and key.score is not None)
+    safe = option.verdict.verdict == "fits" or (option.verdict.verdict == "partial" and machine.kind == "discrete")
+    advised = safe and not option.verdict.tight and fast_enough and key.score is not None
+    return Weighed(rated, _cautious(key) - lacking, lacking, advised)
 
 
 def _points(times: float) -> float:

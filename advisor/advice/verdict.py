@@ -23,6 +23,8 @@ class Verdict:
     """Sentences, the one that decided first."""
     headroom_bytes: int | None
     """What is left of the memory that has least; negative where it does not fit; None where no capacity is known."""
+    tight: bool = False
+    """Some memory is left without its margin, whatever else decides: a plan that is "partial" may be tight besides."""
 
 
 def judge(plan: MemoryPlan, machine: MachineProfile) -> Verdict:
@@ -35,7 +37,8 @@ def judge(plan: MemoryPlan, machine: MachineProfile) -> Verdict:
     found += _judge_offload(plan)
     found.sort(key=lambda one: _WORST_FIRST.index(one[0]))
     known = [pool.headroom_bytes for pool in plan.pools if pool.headroom_bytes is not None]
-    return Verdict(found[0][0], tuple(reason for _, reason in found), min(known) if known else None)
+    words = [word for word, _ in found]
+    return Verdict(words[0], tuple(reason for _, reason in found), min(known) if known else None, "tight" in words)
 
 
 def _judge_pool(pool: Pool, machine: MachineProfile) -> tuple[Word, str]:
