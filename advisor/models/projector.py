@@ -6,7 +6,8 @@ from pathlib import Path
 from advisor.errors import HyperparameterError, MissingPartError, NotAModelError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, read_header
 from advisor.models.key_reader import KeyReader
-from advisor.settings import only_at_home
+from advisor.models.sources.hub_address import hub_address
+from advisor.settings import only_at_home, settings
 from advisor.units import MIB
 
 _WARM_UP = {
@@ -71,12 +72,20 @@ def projector_from_header(header: GGUFHeader, *, name: str) -> Projector:
 
 
 def resolve_projector(text: str, model_source: str) -> Projector:
-    """The projector in the file `text`, or for "auto" the one beside the model's file `model_source`.
+    """The projector in the file `text`, here or on the hub, or for "auto" the one beside the model of `model_source`.
 
     Raises MissingPartError where there is no such file or no folder to look in, QuestionError where there are several.
     """
-    only_at_home("this site reads no files of its own machine; leave the projector out")
-    path = _beside(Path(model_source)) if text == "auto" else Path(text).expanduser()
+    auto = text == "auto"
+    path = Path(model_source if auto else text).expanduser()
+    is_here = not settings().hosted and path.exists()
+    if not is_here and (address := hub_address(model_source if auto else text)) is not None:
+        from advisor.models.sources.hub_models import projector_header
+
+        header, name = projector_header(address, beside=auto)
+        return projector_from_header(header, name=name)
+    only_at_home("this site reads no files of its own machine; leave the projector out, or name one of the hub")
+    path = _beside(path) if auto else path
     if not path.is_file():
         raise MissingPartError(f'there is no projector file "{path}"; download the mmproj file of the model, or name it')
     return projector_from_header(read_header(path), name=path.name)
@@ -86,6 +95,13 @@ _KINDS = ("clip.projector_type", "clip.vision.projector_type", "clip.audio.proje
 
 
 def _beside(model: Path) -> Path:
+    if model.name.startswith("sha256-"):
+        from advisor.models.sources.ollama import projector_of
+
+        blob = projector_of(str(model))
+        if blob is None:
+            raise MissingPartError("Ollama keeps no projector with this model; name the mmproj file itself")
+        return blob
     if model.suffix != ".gguf":
         raise MissingPartError("no projector lies beside a catalogue model; name the mmproj file itself")
     found = sorted(path for path in model.parent.glob("*.gguf") if "mmproj" in path.name.lower())

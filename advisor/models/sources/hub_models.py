@@ -1,5 +1,6 @@
 """From an address of the hub to a model: `model_on_hub`."""
 
+import re
 from dataclasses import replace
 
 from advisor.errors import HubAnswerError, HubNotFoundError, QuestionError
@@ -79,6 +80,24 @@ def _from_config(access: HubAccess, found: Repository, address: HubAddress, quan
         return model
     said = f"The repository's own weights (safetensors) are {size / GIB:.2f} GiB."
     return replace(model, assumptions=(*model.assumptions, said))
+
+
+def projector_header(address: HubAddress, access: HubAccess | None = None, *, beside: bool) -> tuple[GGUFHeader, str]:
+    """The header and path of a projector of a repository: the file that `address` names, or `beside` its models the one in F16.
+
+    Raises HubError where the hub does not give it, QuestionError where there are several and none is plainly the usual one.
+    """
+    access = access or the_hub()
+    found = access.repository(address.repo, address.revision)
+    files = [file for file in found.projectors if beside or file.path == address.file or file.name == address.tag]
+    usual = [file for file in files if re.search(r"(?<!b)f16", file.name, re.IGNORECASE)]
+    chosen = files if len(files) == 1 else usual
+    if not files:
+        raise HubNotFoundError(f'"{found.repo}" has no projector (mmproj) that {address} names; choose another repository')
+    if len(chosen) != 1:
+        names = ", ".join(file.path for file in files[:6])
+        raise QuestionError(f'"{found.repo}" has several projectors ({names}); name one of them', field="mmproj")
+    return access.file_header(found.repo, chosen[0], found.revision), f"{found.repo}/{chosen[0].path}"
 
 
 def in_quantization(model: ModelMetadata, quantization: str, file_bytes: int | None) -> ModelMetadata:

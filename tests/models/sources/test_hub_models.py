@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import HeadroomError, HubAccessError, HubAnswerError, HubNotFoundError, NotAModelError, QuestionError
+from advisor.models.projector import resolve_projector
 from advisor.models.resolve import resolve_model
 from advisor.models.sources import hub as hub_module
 from tests.models.gguf_builder import STRING, U16, Builder, llama
@@ -142,3 +143,23 @@ def test_what_is_here_goes_first(hub: Hub, tmp_path: Path, monkeypatch: pytest.M
     for text in (REPO, f"{REPO}/{FILE}"):
         assert resolve_model(text).file_bytes == SMOLLM2_FILE_BYTES
     assert not hub.requests
+
+
+def test_a_projector_of_the_hub(hub: Hub) -> None:
+    hub.repositories["o/vision-GGUF"] = {
+        FILE: smollm2(),
+        "mmproj-vision-BF16.gguf": projector(),
+        "mmproj-vision-F16.gguf": projector(),
+        "mmproj-vision-F32.gguf": projector(),
+    }
+    found = resolve_projector("auto", resolve_model("o/vision-GGUF").source)
+    assert found.name == "o/vision-GGUF/mmproj-vision-F16.gguf"
+    assert found.file_bytes == len(projector())
+    assert resolve_projector("o/vision-GGUF/mmproj-vision-F32.gguf", "").name == "o/vision-GGUF/mmproj-vision-F32.gguf"
+    del hub.repositories["o/vision-GGUF"]["mmproj-vision-F16.gguf"]
+    hub_module._access.cache_clear()
+    with pytest.raises(QuestionError, match="several projectors"):
+        resolve_projector("auto", f"o/vision-GGUF/{FILE}")
+    hub.repositories["o/blind"] = {FILE: smollm2()}
+    with pytest.raises(HubNotFoundError, match="has no projector"):
+        resolve_projector("auto", f"o/blind/{FILE}")

@@ -9,6 +9,7 @@ import pytest
 
 from advisor.errors import LocalServerError, MissingPartError, QuestionError
 from advisor.models.gguf_header import read_header
+from advisor.models.projector import resolve_projector
 from advisor.models.resolve import resolve_model
 from advisor.models.sources import ollama
 from advisor.models.sources.ollama_store import OllamaName, models, parse_name
@@ -121,6 +122,11 @@ def test_what_is_not_there(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "none"))
     with pytest.raises(MissingPartError, match="no Ollama models can be read"):
         resolve_model("ollama:qwen3:8b")
+
+
+def test_the_projector_of_a_model(store: Path) -> None:
+    blob = resolve_model("ollama:someone/vision").source
+    assert resolve_projector("auto", blob).weights_bytes == 128
 
 
 # --- the server --------------------------------------------------------------------------------------
