@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENV := .venv/bin
 
-.PHONY: run install test conformance lint format bench quality fuzz lock clean
+.PHONY: run install test conformance lint format bench quality calibrate fuzz lock clean
 
 run:
 	$(PYTHON) -m advisor run
@@ -39,6 +39,11 @@ bench: install
 quality: install
 	$(ENV)/python benchmarks/quantization_loss.py --write
 	$(ENV)/python benchmarks/model_quality.py --write
+
+# Fits the speed factors on advisor/speed/measurements.csv and writes how far off they are.
+calibrate: install
+	$(ENV)/python benchmarks/calibrate_speed.py
+	$(ENV)/python benchmarks/speed_accuracy.py --write
 
 # A minute of coverage-guided fuzzing a target.
 fuzz: install

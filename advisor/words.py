@@ -9,7 +9,7 @@ from advisor.errors import HeadroomError
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
-from advisor.speed.forecast import Range, SpeedForecast
+from advisor.speed.forecast import Range, SpeedAtDepth, SpeedForecast
 from advisor.units import UnitSystem, format_number, format_size
 
 COMPONENTS: dict[str, str] = {
@@ -176,6 +176,7 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[st
         f" of {format_size(room, system)}" if room else ""
     )
     beside = sum(pool.total_bytes for pool in option.plan.pools if pool.id not in names)
+    speed = option.speed.generate_tps if option.speed and option.verdict.verdict != "no" else None
     size = parameters(model.parameters)
     if model.active_parameters and model.active_parameters < 0.9 * model.parameters:
         size += f", {parameters(model.active_parameters)} active"
@@ -194,7 +195,8 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[st
         "size_text": size_text,
         "beside": f"and {format_size(beside, system)} of system memory" if beside >= _WORTH_SAYING else "",
         "short": in_short(option, system),
-        "speed": tokens_per_second(option.speed.generate_tps if option.speed else None),
+        "speed": "" if speed is None else f"{format_number(speed.expected)} tokens/s",
+        "speed_title": "" if speed is None else f"{tokens_per_second(speed)} in 80 % of cases, {felt(speed.expected)}",
         "search": " ".join((model.id, model.name, model.family, option.quantization)).lower(),
     }
 
@@ -282,3 +284,9 @@ def curves_text(curves: Curves, system: UnitSystem = "GiB") -> str:
             ends += ", fits at none" if curve.longest is None else f", fits up to {tokens(curve.longest)}"
         said.append(ends)
     return "Memory against context. " + ". ".join(said) + "."
+
+
+def speeds_text(points: Sequence[SpeedAtDepth]) -> str:
+    """What the figure of speed against depth shows, for those who cannot see it."""
+    said = [f"{format_number(point.generate_tps.expected)} tokens/s at {tokens(point.depth)}" for point in points]
+    return f"Generation speed against tokens in the context: {', '.join(said)}."

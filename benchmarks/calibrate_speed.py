@@ -1,8 +1,8 @@
 """Fits the factors of `advisor/speed/efficiencies.toml` on the measurements: `make calibrate`.
 
 The time of a run is a sum of terms, each its face value times its factors (advisor/speed/terms.py). Every factor is the
-exponential of a parameter, so that factors stay positive and a particular one multiplies the general. The fit minimizes the error
-of log(time), with three things in mind:
+exponential of a parameter, so that factors stay positive and a particular one multiplies the general. The fit minimizes the
+error of log(time), with three things in mind:
 
 - Few measurements of a device must not decide alone: a parameter is drawn to 0 (a factor of 1, "like its backend"), the more so
   the more particular it is. That is what gives a card that nobody measured the speed of its generation.
@@ -38,6 +38,10 @@ PRIORS = {
     "block@metal/ultra": 1.5,
     "block@cuda~2024": 1.8,
     "block@metal~2024": 1.6,
+    "block@cuda~2025": 1.2,
+    "block@rocm~2025": 1.5,
+    "block@vulkan~2025": 1.2,
+    "unpack@cuda/pascal": 1.6,
     "mixture": 2.0,
     "recurrent": 2.0,
     "crossing": 3.0,
@@ -52,22 +56,24 @@ PRIORS = {
     "operations@rocm/rdna2": 0.7,
     "operations@vulkan": 1.3,
     "operations@vulkan/xe": 2.5,
+    "operations@vulkan/rdna3.5": 1.5,
     "operations@metal": 0.57,
     "operations@metal/m5": 0.28,
     "expert_operations": 1.5,
     "attention": 3.0,
-    "link": 1.15,
+    "link": 1.5,
     "scan": 4.0,
     "stream": 1.0,
     "batch_block": 5.0,
     "prompt": 2.0,
 }
-"""Where the general factors begin: about what speed measurements of any device show. With thousands of rows they hardly matter."""
+"""Where factors begin: what public tables show at a glance of bandwidth, launches and peaks reached by each kind of device.
+They matter where there are few rows."""
 WIDTHS = {"": 0.7, "@": 0.4, "/": 0.3, "#": 0.2, "~": 0.25}
 """How far a parameter may go from 0 before it is drawn back, by its last mark: the prior's standard deviation."""
 NARROW = {"weights": 0.15, "cache": 1.5, "host": 0.6, "attention": 1.5, "link": 0.5}
 """Parts of that for factors that physics holds: nothing reads faster than its memory."""
-DOUBTFUL = 0.1
+DOUBTFUL = 0.02
 """Weight of a row whose machine is known to be slower than others of its kind."""
 SCALE = 0.1
 """An error of log(time) that counts as usual; those far beyond count as outliers."""
@@ -115,7 +121,7 @@ class System:
     def _parts(self, parameters: Floats) -> tuple[Floats, Floats]:
         filled = np.append(parameters, 0.0)
         parts = self._seconds * np.exp(filled[self._factors].sum(axis=1))
-        return parts, np.bincount(self._row, parts, len(self.rows))
+        return parts, np.bincount(self._row, parts, len(self.rows)).astype(np.float64)
 
     def forecast(self, parameters: Floats) -> Floats:
         """log(time) of every row."""
@@ -126,11 +132,12 @@ class System:
         columns = len(self.names) + 1
         cells = self._row[:, None] * columns + self._factors
         share = np.broadcast_to((parts / total[self._row])[:, None], cells.shape)
-        found = np.bincount(cells.ravel(), share.ravel(), len(self.rows) * columns)
+        found: Floats = np.bincount(cells.ravel(), share.ravel(), len(self.rows) * columns).astype(np.float64)
         return found.reshape(len(self.rows), columns)[:, :-1]
 
     def fit(self, chosen: NDArray[np.bool_], weights: Floats, near: Floats | None = None) -> Floats:
-        """The parameters that suit the `chosen` rows, by Gauss-Newton with weights that fall for outliers; sought from `near`."""
+        """The parameters that suit the `chosen` rows, sought from `near` by Gauss-Newton with weights that fall for
+        outliers."""
         centre = self.start()
         stiff = np.array([width(name) for name in self.names]) ** -2.0
         parameters = centre.copy() if near is None else near.copy()
@@ -165,9 +172,7 @@ def row_weights(rows: Sequence[Measurement]) -> Floats:
     """1 / sqrt(rows of the same machine, backend and model)."""
     kinds = [(row.machine, row.backend, row.runtime, row.model) for row in rows]
     count = Counter(kinds)
-    return np.array(
-        [count[kind] ** -0.5 * (DOUBTFUL if row.doubt else 1.0) for kind, row in zip(kinds, rows, strict=True)]
-    )
+    return np.array([count[kind] ** -0.5 * (DOUBTFUL if row.doubt else 1.0) for kind, row in zip(kinds, rows, strict=True)])
 
 
 def out_of_fold(system: System, key: Callable[[Measurement], str], folds: int = 20) -> Floats:
@@ -210,8 +215,8 @@ def calibrated() -> str:
     """The text of `efficiencies.toml`."""
     lines = [
         "# Written by `make calibrate` (benchmarks/calibrate_speed.py) from measurements.csv; do not edit.",
-        "# [factors]: name = [factor, measurements behind it]. [spreads]: group = [low, high, measurements]: the range that holds 80 %",
-        "# of what was measured over what was forecast, for machines and model families that the fit had not seen.",
+        "# [factors]: name = [factor, measurements behind it]. [spreads]: group = [low, high, measurements], the range that",
+        "# holds 80 % of measured over forecast speeds of machines and model families that the fit had not seen.",
         "",
         "[factors]",
     ]
@@ -221,8 +226,7 @@ def calibrated() -> str:
         parameters = system.fit(np.ones(len(system.rows), dtype=np.bool_), row_weights(system.rows))
         behind = system.rows_behind()
         lines += [
-            f'"{name}" = [{np.exp(value):.4g}, {behind[name]}]'
-            for name, value in zip(system.names, parameters, strict=True)
+            f'"{name}" = [{np.exp(value):.4g}, {behind[name]}]' for name, value in zip(system.names, parameters, strict=True)
         ]
         errors = [out_of_fold(system, lambda row: row.machine), out_of_fold(system, lambda row: row.family, folds=12)]
         for group, (low, high, rows) in spreads(system, errors).items():

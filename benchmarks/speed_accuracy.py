@@ -2,9 +2,9 @@
 
     python benchmarks/speed_accuracy.py [--worst N] [--write]
 
-Every row is forecast twice: by a fit without any row of its machine, and by one without any row of its model's family. "range" is
-the share of rows in the stated 80 % range, "half" that range's median half-width. A peer's rule, bandwidth over file size, stands
-beside. `--write` puts the table into `advisor/accuracy/data/speed.json`, which the accuracy page shows.
+Every row is forecast twice: by a fit without any row of its machine, and by one without any row of its model's family. "range"
+is the share of rows in the stated 80 % range, "half" that range's median half-width. A peer's rule, bandwidth over file size,
+stands beside. `--write` puts the table into `advisor/accuracy/data/speed.json`, which the accuracy page shows.
 """
 
 import argparse
@@ -33,7 +33,7 @@ DEEP = 2048
 CURVE = (512, 2048, 8192, 32768, 65536, 98304)
 
 KINDS: dict[str, Callable[[Measurement], bool]] = {
-    "all": lambda row: True,
+    "all": lambda _: True,
     "dense": lambda row: not row.work.hp.expert_count,
     "mixture of experts": lambda row: row.work.hp.expert_count > 0,
     "partly in system memory": lambda row: " offload" in row.groups[0],
@@ -126,7 +126,8 @@ def print_worst(system: System, errors: Floats, most: int) -> None:
             continue
         seen.add((row.machine, row.model))
         forecast = row.tokens_per_s * float(np.exp(-errors[index]))
-        print(f"  {row.machine}, {row.backend}, {row.model} {row.quantization}: {forecast:.1f} for {row.tokens_per_s:.1f} tokens/s")
+        who = f"{row.machine}, {row.backend}, {row.model} {row.quantization}"
+        print(f"  {who}: {forecast:.1f} for {row.tokens_per_s:.1f} tokens/s")
         print(f"     {row.doubt or explanation(row, explained)}")
         if len(seen) == most:
             break
@@ -161,8 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     every = measurements()
     usable_rows = sum(not row.left_out and row.terms is not None for row in every)
-    print(f"{usable_rows} of {len(every)} rows of high and medium confidence get a forecast ({100 * usable_rows / len(every):.1f} %).")
-    print("Left out: " + "; ".join(f"{why} {n}" for why, n in Counter(row.left_out for row in every).most_common() if why))
+    share = 100 * usable_rows / len(every)
+    print(f"{usable_rows} of {len(every)} rows of high and medium confidence get a forecast ({share:.1f} %).")
+    reasons = Counter(row.left_out for row in every if row.left_out)
+    print("Left out: " + "; ".join(f"{why} {count}" for why, count in reasons.most_common()))
     published: dict[str, Any] = {"rows": len(every), "forecast": usable_rows}
     for test in ("generate", "prompt"):
         found, system, errors = tables(test)

@@ -1,8 +1,8 @@
 """The measurements of `advisor/speed/measurements.csv` as questions: the work that each one did, on which devices.
 
-Each row is a fact from a public benchmark, with its source: what ran where, and how many tokens a second. `left_out` says why a
-row cannot be compared; such rows are in neither the fit nor the errors, and count as rows without a forecast. `doubt` says why a
-row weighs little in the fit; it counts in the errors.
+Each row is a fact from a public benchmark, with its source: what ran where, and how many tokens a second. `left_out` says why
+a row cannot be compared; such rows are in neither the fit nor the errors, and count as rows without a forecast. `doubt` says
+why a row weighs little in the fit; it counts in the errors.
 """
 
 import csv
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from advisor.machines.library import library
 from advisor.machines.profile import MachineProfile
+from advisor.memory.other_plans import runtime_model
+from advisor.memory.other_runtimes import runtime_settings
 from advisor.memory.placement import place
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve
@@ -19,7 +21,6 @@ from advisor.memory.rules import rules_for
 from advisor.memory.settings import RunSettings
 from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata
-from advisor.memory.other_runtimes import runtime_settings, weights_of
 from advisor.speed.device_class import gpu_class, host_class
 from advisor.speed.efficiencies import FILE as EFFICIENCIES
 from advisor.speed.forecast import groups_of
@@ -103,7 +104,8 @@ class Measurement:
         """What the run did."""
         if self.runtime == "mlx":
             found = Work(self.file, self.settings, place(self.file.hyperparameters, rules_for(None), gpus=1))
-            size = weights_of(self.file, "mlx", self.quantization)
+            size = runtime_model(self.file, "mlx", self.quantization).file_bytes
+            assert size is not None
             return Work(found.model, found.settings, found.placement, size / (self.file.file_bytes or size))
         scale = self.file_bytes / self.file.file_bytes if self.file_bytes and self.file.file_bytes else 1.0
         if self.settings.gpu_layers == "auto":

@@ -33,9 +33,6 @@ _NO_TENSOR_CORES = 2.1
 _DDR4_GB_S, _DDR5_GB_S = 51.2, 83.2
 """Bandwidth taken for system memory that nobody named: two channels of DDR4-3200 or of DDR5-5200, by the age of the GPU."""
 _DDR4_GENERATIONS = ("maxwell", "pascal", "volta", "turing", "ampere", "gcn", "rdna1", "rdna2")
-_LANE_GB_S = {"2.0": 0.5, "3.0": 0.985, "4.0": 1.969, "5.0": 3.938}
-"""One PCIe lane, in one direction, by its version (PCI-SIG; wikipedia.org/wiki/PCI_Express, "Comparison table")."""
-_USUAL_LINK = "PCIe 4.0 x16"
 _HBM = ("pascal-hbm", "volta", "ampere-hbm", "hopper", "blackwell-hbm", "gcn5", "gcn5.1", "cdna1", "cdna2", "cdna3")
 _SMALL_HOST, _LARGE_HOST = 40.0, 130.0
 """GB/s: below, boards and mini computers with one channel; above, servers with eight and more."""
@@ -57,8 +54,6 @@ class DeviceClass:
     """Floating-point operations a second that matrices can use; None where unknown."""
     shader_throughput: float | None = None
     """Operations a second outside of matrix units, in FP32: what turns quantized weights into numbers; None where unknown."""
-    link: float = 25e9
-    """Bytes a second from system memory to the device."""
     assumed: str = ""
     """A sentence, where the bandwidth was assumed."""
 
@@ -72,7 +67,7 @@ def gpu_class(gpu: Gpu, machine: MachineProfile, runtime: str) -> DeviceClass | 
     if not tier:
         tier = "unified" if machine.kind == "unified" else "hbm" if generation in _HBM else ""
     backend = runtime if runtime in ("mlx", "vllm", "transformers") else gpu.backend
-    return DeviceClass(backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation), _shader_throughput(gpu), _link(gpu))
+    return DeviceClass(backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation), _shader_throughput(gpu))
 
 
 def host_class(machine: MachineProfile) -> DeviceClass:
@@ -121,8 +116,3 @@ def _shader_throughput(gpu: Gpu) -> float | None:
     if tflops is None and gpu.vendor == "apple" and gpu.cores:
         tflops = gpu.cores * _APPLE_TFLOPS_A_CORE
     return None if tflops is None else tflops * 1e12
-
-
-def _link(gpu: Gpu) -> float:
-    found = re.search(r"PCIe (\d\.\d) x(\d+)", gpu.link or _USUAL_LINK)
-    return _LANE_GB_S.get(found[1], 1.969) * int(found[2]) * 1e9 if found else 16 * 1.969e9

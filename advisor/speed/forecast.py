@@ -1,5 +1,6 @@
 """From a plan and a machine to a `SpeedForecast`: tokens a second with a range, and what follows from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,14 +81,7 @@ def forecast(
         return None
     work, devices, known = found
     depth, tokens = plan.settings.depth, prompt_tokens or PROMPT_TOKENS
-    groups = groups_of(work, devices)
-    generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), known.spread([f"generate {g}" for g in groups]))
-    prompt = None
-    if not generation_only and (terms := prompt_terms(work, devices, tokens, depth)) is not None:
-        prompt = _rate(tokens, known.seconds(terms), known.spread([f"prompt {g}" for g in groups]))
-    if calibration is not None:
-        generate = _calibrated(generate, calibration.generate_factor, calibration.generate_spread)
-        prompt = prompt and _calibrated(prompt, calibration.prompt_factor, calibration.prompt_spread)
+    generate, prompt = _speeds(work, devices, known, depth, 0 if generation_only else tokens, calibration)
     return SpeedForecast(
         generate_tps=generate,
         prompt_tps=prompt,
@@ -97,6 +91,45 @@ def forecast(
         basis=() if generation_only else _basis(work, devices, depth, calibration),
         prompt_tokens=tokens,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedAtDepth:
+    """Speed with `depth` tokens in the context."""
+
+    depth: int
+    generate_tps: Range
+    prompt_tps: Range | None
+
+
+def by_depth(
+    model: ModelMetadata,
+    plan: MemoryPlan,
+    machine: MachineProfile | None,
+    depths: Sequence[int],
+    *,
+    prompt_tokens: int | None = None,
+    calibration: Calibration | None = None,
+) -> tuple[SpeedAtDepth, ...]:
+    """The speed at each of `depths`, by what attention must read there; empty where there is no forecast."""
+    found = _prepared(model, plan, machine)
+    if found is None:
+        return ()
+    return tuple(SpeedAtDepth(depth, *_speeds(*found, depth, prompt_tokens or PROMPT_TOKENS, calibration)) for depth in depths)
+
+
+def _speeds(
+    work: Work, devices: Devices, known: Efficiencies, depth: int, tokens: int, calibration: Calibration | None
+) -> tuple[Range, Range | None]:
+    groups = groups_of(work, devices)
+    generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), known.spread([f"generate {g}" for g in groups]))
+    prompt = None
+    if tokens and (terms := prompt_terms(work, devices, tokens, depth)) is not None:
+        prompt = _rate(tokens, known.seconds(terms), known.spread([f"prompt {g}" for g in groups]))
+    if calibration is not None:
+        generate = _calibrated(generate, calibration.generate_factor, calibration.generate_spread)
+        prompt = prompt and _calibrated(prompt, calibration.prompt_factor, calibration.prompt_spread)
+    return generate, prompt
 
 
 def _prepared(

@@ -23,13 +23,16 @@ _OPERATIONS_A_STATE = 6.0
 """Operations that one prompt token does with each element of a recurrent state: decay, update, read-out."""
 _OPERATIONS_A_BYTE = 8.0
 """Shader operations that it takes to turn a byte of weights into numbers and multiply them: face value."""
+_LINK = 25e9
+"""Bytes a second from system memory to a GPU: about what PCIe 4.0 x16 reaches. What profiles say of links is the card's,
+not the slot's or the laptop's, and measured runs do not follow it."""
 _HOST_OPERATIONS_A_BYTE = 12.0
 """Operations that a processor does in the time in which its memory gives a byte: face value, where cores are not known."""
 _UNIFIED = ("metal", "mlx")
 _SAME_DEVICES = {"mlx": "metal", "vllm": "cuda", "transformers": "cuda"}
 """Runtimes whose devices are those of another backend: they share its factors and have one of their own."""
 
-_ERAS = ((date(2024, 7, 1), "~2024"), (date(2025, 10, 1), "~2025"))
+_ERAS = ((date(2024, 7, 1), "~2024"), (date(2025, 11, 1), "~2025"))
 """Builds before a date were slower by a factor of their own: kernels have improved ever since."""
 
 
@@ -68,7 +71,7 @@ def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]
             unpacked = (dense + experts) * _OPERATIONS_A_BYTE
             yield Term(unpacked / device.shader_throughput, factors("unpack", device, quant, era))
         if cache[index]:
-            yield Term(cache[index] / device.bandwidth, _cache_factors(work, device, era))
+            yield Term(cache[index] / device.bandwidth, _cache_factors(work, device))
         if blocks := work.blocks[index]:
             yield Term(blocks * _STEP_S, factors("block", device, era, _program(runtime)))
         if mixtures := work.mixture_blocks[index]:
@@ -112,8 +115,8 @@ def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iter
         if attention[index]:
             yield Term(attention[index] / rate, factors("attention", computes, era))
         read = work.dense_bytes[index] + work.expert_bytes[index] * touched
-        if index == copied and read and devices[0].backend not in _UNIFIED:
-            yield Term(batches * read / devices[0].link, ("link",))
+        if index == copied and read and devices[0].tier != "unified" and devices[0].backend not in _UNIFIED:
+            yield Term(batches * read / _LINK, ("link",))
         elif read:
             yield Term(batches * read / device.bandwidth * overlap, backend_factors("stream", device))
         if blocks := work.blocks[index]:
@@ -137,7 +140,7 @@ def factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]
         found.append(f"{backend}/{device.generation}")
     if device.tier:
         found.append(f"{backend}/{device.tier}")
-    own = f"{name}@{device.backend}"
+    own = _own(name, device)
     found += [f"{own}{one}" for one in particular if one]
     return tuple(found) if own == backend else (*found, own)
 
@@ -145,13 +148,18 @@ def factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]
 @lru_cache(maxsize=4096)
 def backend_factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]:
     """As `factors`, for what was measured too seldom to tell generations apart."""
-    own = f"{name}@{device.backend}"
+    own = _own(name, device)
     found = (name, own, *(f"{own}{one}" for one in particular if one))
     shared = _SAME_DEVICES.get(device.backend)
     return (*found, f"{name}@{shared}") if shared else found
 
 
-def _cache_factors(work: Work, device: DeviceClass, era: str) -> tuple[str, ...]:
+def _own(name: str, device: DeviceClass) -> str:
+    shared = _SAME_DEVICES.get(device.backend)
+    return f"{name}@{shared}~{device.backend}" if shared else f"{name}@{device.backend}"
+
+
+def _cache_factors(work: Work, device: DeviceClass) -> tuple[str, ...]:
     settings = work.settings
     small = "#quantized" if cache_block(settings.type_k)[0] > 1 else ""
     latent = "#latent" if work.hp.kv_lora_rank and work.hp.key_length_mla else ""

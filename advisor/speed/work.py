@@ -18,7 +18,6 @@ from advisor.memory.weights import WITHOUT_OUTPUT
 from advisor.models.hyperparameters import Attention, Hyperparameters
 from advisor.models.metadata import ModelMetadata
 
-
 LLAMA_CPP = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
 
 
@@ -121,7 +120,9 @@ class Work:
         kv = found.kv[:layers].astype(np.float64)
         if settings.runtime == "mlx":
             counts = [mlx.cells(self.hp, block, depth) for block in range(layers)]
-            kv = np.array([mlx.block_cache_bytes(self.hp, block, count) for block, count in enumerate(counts)], dtype=np.float64)
+            kv = np.array(
+                [mlx.block_cache_bytes(self.hp, block, count) for block, count in enumerate(counts)], dtype=np.float64
+            )
         return self._by_device(self._blocks, kv + 2 * found.state[:layers])
 
     def attention_operations(self, tokens: int, depth: int) -> NDArray[np.float64]:

@@ -39,7 +39,14 @@ function summaryOf(row) {
   const size = element("div", "size");
   size.append(element("span", "", [row.size_text, row.beside].filter(Boolean).join(" ")), element("span", "", row.short));
   memory.append(bar(row), size);
-  summary.append(name, memory, chip(row));
+  const verdict = element("div", "verdict");
+  verdict.append(chip(row));
+  if (row.speed) {
+    const speed = element("span", "speed", row.speed);
+    speed.title = row.speed_title;
+    verdict.append(speed);
+  }
+  summary.append(name, memory, verdict);
   return summary;
 }
 

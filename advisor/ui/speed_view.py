@@ -1,0 +1,68 @@
+"""The speed of a plan on a page: generation, prompt and first word with their ranges, and the figure against the depth."""
+
+import streamlit as st
+
+from advisor.estimate import Estimate
+from advisor.figures.speed import key_of, speed_by_depth
+from advisor.figures.style import CONFIG
+from advisor.speed.forecast import Range, by_depth
+from advisor.ui.inert import inert
+from advisor.ui.tables import Number, legend, numbers
+from advisor.units import format_number
+from advisor.words import felt, seconds, speeds_text
+
+_STEPS = (0, 1 / 64, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
+"""Shares of the context at which the figure asks for the speed."""
+_DOWNLOAD_BITS_S = 100e6
+_GRADES = {
+    "typical": "By bytes, bandwidth and arithmetic, with factors fitted on public measurements. The range holds 80 % of cases.",
+    "measured": "The forecast, corrected by a run on this very machine.",
+}
+
+
+def speed_view(result: Estimate) -> None:
+    """The block of a model's page; a sentence where the speed is not known. Nothing without a machine."""
+    speed, machine = result.speed, result.machine
+    if machine is None:
+        return
+    st.subheader("Speed", anchor=False)
+    if speed is None or speed.generate_tps is None:
+        st.caption("Not known: nobody has told the bandwidth of this machine's memory. It can be given with the machine.")
+        return
+    grade = "measured here" if speed.grade == "measured" else "typical"
+    title = _GRADES[speed.grade]
+    first = speed.time_to_first_token_s
+    numbers(
+        [
+            Number(
+                "Generation", f"{format_number(speed.generate_tps.expected)} tokens/s", _range(speed.generate_tps, grade), title
+            ),
+            Number("Reading a prompt", _rate(speed.prompt_tps), _range(speed.prompt_tps, grade), title),
+            Number(
+                f"First word of {speed.prompt_tokens:,} tokens",
+                "unknown" if first is None else seconds(first.expected),
+                "" if first is None else f"{seconds(first.low)} to {seconds(first.high)}",
+                title,
+            ),
+            Number("Download", _download(result), "at 100 Mbit/s", "Size of the file over the speed of the line."),
+        ],
+        key="speed",
+    )
+    st.caption(inert(" ".join((f"{felt(speed.generate_tps.expected).capitalize()}.", *speed.basis))))
+    settings = result.plan.settings
+    points = by_depth(result.model, result.plan, machine, [int(share * settings.context) for share in _STEPS])
+    legend(key_of(), key="speed_legend")
+    st.plotly_chart(speed_by_depth(points, settings.depth), config=CONFIG, key="speed_by_depth", alt=speeds_text(points))
+
+
+def _rate(rate: Range | None) -> str:
+    return "unknown" if rate is None else f"{format_number(rate.expected)} tokens/s"
+
+
+def _range(rate: Range | None, grade: str) -> str:
+    return "" if rate is None else f"{format_number(rate.low)} to {format_number(rate.high)}, {grade}"
+
+
+def _download(result: Estimate) -> str:
+    size = result.model.file_bytes
+    return "unknown" if size is None else seconds(8 * size / _DOWNLOAD_BITS_S)
