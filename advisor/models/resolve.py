@@ -32,7 +32,7 @@ def resolve_model(text: str, quantization: str | None = None) -> ModelMetadata:
     """The model that `text` names, in `quantization` (a file has its own).
 
     Raises QuestionError where there is no such model or quantization, GGUFError where the file is not a sound GGUF file, and
-    MissingPartError where what is named is not here: a file, or a model of a network service that this version does not read.
+    MissingPartError where what is named cannot be had: a file that is not there, a hub that does not answer (HubError).
     """
     text = text.strip()
     if text.lower().startswith((_OLLAMA, _LM_STUDIO)):

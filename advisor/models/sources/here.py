@@ -47,8 +47,8 @@ def models_here(folders: Iterable[Path] = (), *, seconds: float = SECONDS) -> Fo
     asked = [find_models(folder, seconds=seconds) for folder in folders]
     complete, unreadable = all(found.complete for found in asked), sum(found.unreadable for found in asked)
     models = [model for found in asked for model in found.models]
-    for source in (_ollama, lmstudio.models):
-        for model in source():
+    for source in (_ollama(), lmstudio.models(seconds=seconds)):
+        for model in source:
             if time.monotonic() > until:
                 complete = False
                 break

@@ -1,68 +1,38 @@
 """The hub, as this program uses it: `HubAccess`, through which every question to it goes, within limits.
 
-Nothing here is called unless a person asked for a repository. The client is huggingface_hub; its requests go through
-`hub_transport`. The person's own token is read by that library, sent to the endpoint alone, and never kept or shown here.
+Nothing here is called unless a person asked for a repository. Lists and headers are kept, in memory and on the disk.
 """
 
 import json
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from math import ceil
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_url
-from huggingface_hub.errors import HFValidationError
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
 
-from advisor import __version__
-from advisor.errors import (
-    GGUFError,
-    HubAnswerError,
-    HubBusyError,
-    HubError,
-    HubNotFoundError,
-    HubOfflineError,
-    HubUnreachableError,
-    QuestionError,
-)
+from advisor.errors import GGUFError, HubAnswerError, HubNotFoundError, HubOfflineError, HubUnreachableError
 from advisor.models.gguf_header import GGUFHeader, parse_header
 from advisor.models.gguf_split import join_parts
 from advisor.models.gguf_stream import MAX_HEADER_BYTES
 from advisor.models.sources.hub_address import MAIN, endpoint, hub_cache_folder, is_offline
 from advisor.models.sources.hub_cache import HubCache
+from advisor.models.sources.hub_client import HubClient, HubLimits
 from advisor.models.sources.hub_files import MOST_FILES, HubFile, HubModel, Repository, hub_file, repository
 from advisor.models.sources.hub_header import LATER_PART_BYTES, RemoteStart
-from advisor.models.sources.hub_refusals import busy
-from advisor.models.sources.hub_transport import Bounds, bounded
+from advisor.paths import cache_folder
 from advisor.settings import settings
 
-V = TypeVar("V")
 _MOST_PARTS = 256
 _KEPT_HEADERS = 32
-_LONGEST_PAUSE_S = 60.0
 _LARGEST_FILE = 2**50
 _DAYS_S = 30 * 86_400.0
-
-
-@dataclass(frozen=True)
-class HubLimits:
-    """What one question may cost."""
-
-    seconds: float = 30.0
-    """All of it: name server, connection, answer."""
-    listing_bytes: int = 32 * 2**20
-    config_bytes: int = 4 * 2**20
-    kept_s: float = 300.0
-    """How long a list of files is taken as it is."""
-    pause_s: float = 20.0
-    """How long the hub is left alone after it could not be reached."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +46,8 @@ class SearchHit:
     gated: bool
 
 
-class HubAccess:
-    """Questions to the hub. `own_token=False` never sends the person's token; `cache` is where answers are kept on the disk."""
+class HubAccess(HubClient):
+    """Questions to the hub, with what they cost bounded by `limits`; `cache` is where answers are kept on the disk."""
 
     def __init__(
         self,
@@ -87,19 +57,10 @@ class HubAccess:
         limits: HubLimits | None = None,
         cache: HubCache | None = None,
     ) -> None:
-        self._address = address or endpoint()
-        self._token = None if own_token else False
-        self._limits = limits or HubLimits()
+        super().__init__(address, own_token=own_token, limits=limits)
         self._cache = cache or HubCache()
-        self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], tuple[float, Repository]] = {}
         self._headers: dict[tuple[str, str, HubFile], GGUFHeader] = {}
-        self._pause: tuple[float, HubError] | None = None
-
-    @property
-    def address(self) -> str:
-        """The endpoint."""
-        return self._address
 
     # --- questions -----------------------------------------------------------------------------
 
@@ -205,60 +166,7 @@ class HubAccess:
 
         return self._asked(f"{repo}/{path}", ask, most_bytes=_LARGEST_FILE)
 
-    def url(self, repo: str, path: str, revision: str = MAIN) -> str:
-        """Where a file's bytes are."""
-        return hf_hub_url(repo, path, revision=revision, endpoint=self._address)
-
-    # --- how they are asked ----------------------------------------------------------------------
-
-    def _asked(
-        self,
-        what: str,
-        ask: Callable[[], V],
-        *,
-        most_bytes: int,
-        narrow: bool = False,
-        seconds: float | None = None,
-        stop: threading.Event | None = None,
-    ) -> V:
-        """What `ask` returns, asked within the limits; what cannot be reached is not asked again at once."""
-        if is_offline():
-            raise HubOfflineError(
-                f"HF_HUB_OFFLINE is set, and {what} is not kept on this machine; unset it, or name a file that is here"
-            )
-        with self._lock:
-            pause = self._pause
-        if pause is not None and (left := pause[0] - time.monotonic()) > 0:
-            raise busy(ceil(left)) if isinstance(pause[1], HubBusyError) else pause[1]
-        until = time.monotonic() + (seconds or self._limits.seconds)
-        bounds = Bounds(what, httpx2.URL(self._address), until, most_bytes, narrow, stop or threading.Event())
-        try:
-            return bounded(bounds, ask)
-        except (HubUnreachableError, HubBusyError) as error:
-            self._leave_alone(error)
-            raise
-        except (HubError, QuestionError):
-            raise
-        except HFValidationError:
-            raise QuestionError(
-                f'"{what[:120]}" is no name of a repository; it looks like "owner/name"', field="model"
-            ) from None
-        except httpx2.TooManyRedirects:
-            raise HubAnswerError(f"the hub led in a circle for {what}; check HF_ENDPOINT") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise HubAnswerError(
-                f"the hub answered something else than {what} ({type(error).__name__}); check HF_ENDPOINT"
-            ) from error
-
-    def _leave_alone(self, error: HubUnreachableError | HubBusyError) -> None:
-        """For a while nothing is asked of a hub that does not answer at all, or that said how long to wait."""
-        wait = error.retry_after_s if isinstance(error, HubBusyError) else self._limits.pause_s if error.down else None
-        if wait:
-            with self._lock:
-                self._pause = (time.monotonic() + min(wait, _LONGEST_PAUSE_S), error)
-
-    def _api(self) -> HfApi:
-        return HfApi(endpoint=self._address, token=self._token, library_name="headroom", library_version=__version__)
+    # --- how they are answered -------------------------------------------------------------------
 
     def _listing(self, repo: str, revision: str) -> dict[str, Any]:
         """What the hub says of a repository, as it is kept on the disk."""
@@ -297,6 +205,8 @@ class HubAccess:
                 read = start.read_header()
             finally:
                 start.close()
+            if file.sha256 and read.etag and _SHA256.fullmatch(read.etag) and read.etag != file.sha256:
+                raise HubAnswerError(f"{what} is another file than the hub's list says; ask again")
             if read.etag or file.sha256:
                 self._cache.put("tag", url, data=(read.etag or file.sha256 or "").encode())
                 for name in {read.etag, file.sha256} - {None}:
@@ -316,19 +226,6 @@ class HubAccess:
         stored = self._cache.get("tag", url)
         return stored.decode(errors="replace") if stored else None
 
-    def _send(self, url: str, **headers: str) -> httpx2.Response:
-        session = get_session()
-        own = build_hf_headers(token=self._token, library_name="headroom", library_version=__version__, headers=headers)
-        return session.send(session.build_request("GET", url, headers=own), stream=True)
-
-    @contextmanager
-    def _opened(self, url: str, **headers: str) -> Iterator[httpx2.Response]:
-        answer = self._send(url, **headers)
-        try:
-            yield answer
-        finally:
-            answer.close()
-
 
 def the_hub() -> HubAccess:
     """The access of this process to the endpoint that the environment names."""
@@ -337,8 +234,10 @@ def the_hub() -> HubAccess:
 
 @lru_cache(maxsize=8)
 def _access(address: str) -> HubAccess:
-    # The token is the person's at home; visitors of a hosted site must not read with it.
-    return HubAccess(address, own_token=not settings().hosted)
+    if settings().hosted:
+        # The token, and what was ever read with it, are the person's at home and nothing for visitors.
+        return HubAccess(address, own_token=False, cache=HubCache(cache_folder() / "hub-of-visitors"))
+    return HubAccess(address)
 
 
 def _sized(data: bytes, size: int | None) -> bytes:

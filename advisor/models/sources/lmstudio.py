@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from advisor.errors import HeadroomError, MissingPartError, QuestionError
-from advisor.models.sources.files import FoundModel, find_models
+from advisor.models.sources.files import SECONDS, FoundModel, find_models
 
 PREFIX = "lmstudio:"
 _MOST_SETTINGS = 2**20
@@ -42,11 +42,11 @@ def model_folders() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def models() -> Iterator[FoundModel]:
-    """All models of LM Studio on this machine."""
+def models(*, seconds: float = SECONDS) -> Iterator[FoundModel]:
+    """All models of LM Studio on this machine, looked for so long in each folder."""
     for folder in model_folders():
         with suppress(HeadroomError):
-            yield from find_models(folder, source="lm-studio").models
+            yield from find_models(folder, source="lm-studio", seconds=seconds).models
 
 
 def find(text: str) -> FoundModel:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from advisor.models.sources.hub import HubAccess, HubLimits
+from advisor.models.sources.hub import HubAccess
 from advisor.models.sources.hub_cache import HubCache
+from advisor.models.sources.hub_client import HubLimits
 from tests.models.sources.hub_server import Hub, running_hub
 
 

@@ -19,8 +19,9 @@ from advisor.errors import (
     NotGGUFError,
     QuestionError,
 )
-from advisor.models.sources.hub import HubAccess, HubLimits
+from advisor.models.sources.hub import HubAccess
 from advisor.models.sources.hub_cache import HubCache
+from advisor.models.sources.hub_client import HubLimits
 from advisor.models.sources.hub_files import HubFile, choose, repository
 from tests.models.gguf_builder import STRING, Builder
 from tests.models.real_files import GEMMA_FILE_BYTES, GEMMA_HEADER_BYTES, SMOLLM2_HEADER_BYTES, smollm2, sparse_gemma
