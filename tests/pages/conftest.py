@@ -23,6 +23,7 @@ PAGES = {
     "machine": "machine.py",
     "compare": "compare.py",
     "which": "which_machine.py",
+    "verify": "verify.py",
 }
 
 
