@@ -1,6 +1,6 @@
 """One question in, one answer out: `estimate`. Pages, commands and requests all call it and show what it returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,18 @@ from advisor.errors import QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import resolve_machine
 from advisor.memory.curves import Curves, curves_of
+from advisor.memory.other_curves import other_curves_of
 from advisor.memory.other_plans import plan_other, runtime_model
 from advisor.memory.other_runtimes import OTHER_RUNTIMES, runtime_of, runtime_quantization, runtime_settings
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
-from advisor.memory.settings import RunSettings
+from advisor.memory.settings import RunSettings, Runtime
 from advisor.models.hf_config import with_stored_weights
-from advisor.models.library import catalogue
+from advisor.models.library import CATALOGUE, catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.projector import Projector, resolve_projector
-from advisor.models.resolve import is_file_name, resolve_model
+from advisor.models.resolve import is_file_name, name_and_quantization, resolve_model
 from advisor.question import Question
 from advisor.settings import only_at_home
 from advisor.speed.forecast import SpeedForecast, forecast
@@ -28,7 +29,12 @@ from advisor.verify.calibration import calibrations_of
 SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
 """Quantizations drawn beside the one asked about."""
-LLAMA_RUNTIMES = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
+OTHER_NEIGHBOURS = {
+    "mlx": ("mlx-8bit", "mlx-6bit", "mlx-4bit", "mlx-3bit"),
+    "vllm": ("BF16", "fp8", "awq-4bit"),
+    "transformers": ("BF16", "bnb-8bit", "bnb-4bit"),
+}
+LLAMA_RUNTIMES: tuple[Runtime, ...] = ("llama-server", "llama-cli", "llama-cpp-python", "ollama", "lm-studio")
 """Programs that run llama.cpp: the engine can plan them."""
 _SETTINGS = set(RunSettings.model_fields)
 _DEVICE = ("name", "kind", "pool", "capacity_bytes", "in_use_bytes", "weights_bytes", "kv_cache_bytes", "recurrent_state_bytes")
@@ -78,8 +84,7 @@ def asked_model(question: Question) -> tuple[Question, ModelMetadata]:
     For a runtime that is not built on llama.cpp it is the model's shapes: the runtime's own quantization is the question's.
     """
     name, suffix = _named_quantization(question)
-    implied = None if "runtime" in question.model_fields_set else runtime_of(suffix or question.quant)
-    runtime = implied or question.runtime
+    runtime = asked_runtime(question)
     if runtime not in OTHER_RUNTIMES:
         return question, resolve_model(question.model, question.quant)
     quant = question.quant or suffix
@@ -94,13 +99,20 @@ def asked_model(question: Question) -> tuple[Question, ModelMetadata]:
     return asked, resolve_model(name, "BF16")
 
 
+def asked_runtime(question: Question) -> Runtime:
+    """The runtime of `question`; where it names none, the one that its quantization means ("llama-3.1-8b:mlx-4bit")."""
+    if "runtime" in question.model_fields_set:
+        return question.runtime
+    return runtime_of(question.quant) or runtime_of(question.model.rpartition(":")[2]) or question.runtime
+
+
 def _named_quantization(question: Question) -> tuple[str, str | None]:
-    """The model's name without the quantization of another runtime that stands after it ("llama-3.1-8b:mlx-4bit")."""
-    name, colon, suffix = question.model.rpartition(":")
-    other = question.runtime in OTHER_RUNTIMES or ("runtime" not in question.model_fields_set and runtime_of(suffix))
-    if not colon or not other or is_file_name(question.model) or name.lower() == "ollama":
-        return question.model, None
-    return name, suffix
+    """The model's name, and the quantization of another runtime that stands after it."""
+    text = question.model
+    if asked_runtime(question) not in OTHER_RUNTIMES or is_file_name(text) or text.lower().startswith("ollama:"):
+        return text, None
+    name, suffix = name_and_quantization(text)
+    return name, suffix or None
 
 
 def estimate_for(
@@ -168,11 +180,23 @@ def settings_for(question: Question, model: ModelMetadata, machine: MachineProfi
 
 def curves_for(question: Question, model: ModelMetadata, machine: MachineProfile | None) -> Curves:
     """Memory against context for the quantization asked about and, of a catalogue model, for its usual neighbours."""
+    if question.runtime in OTHER_RUNTIMES:
+        kept = dict(_other_models(question, with_stored_weights(model)))
+        return other_curves_of(kept, machine, settings_for(question, model, machine), gpus=question.gpus or 1)
     models = {model.quantization or "this file": model}
-    if model.predicted:
+    if model.source.startswith(CATALOGUE):
         entry = catalogue().find(model.id)
         models |= {name: entry.quantized(name) for name in NEIGHBOURS if name not in models}
     return curves_of(models, machine, settings_for(question, model, machine), gpus=question.gpus or 1)
+
+
+def _other_models(question: Question, shapes: ModelMetadata) -> Iterator[tuple[str, ModelMetadata]]:
+    """The model as one of the other runtimes keeps it, then in the neighbouring quantizations that it has."""
+    own = runtime_model(shapes, question.runtime, question.quant)
+    yield own.quantization or "as stored", own
+    for name in OTHER_NEIGHBOURS[question.runtime] if own.predicted else ():
+        if name != own.quantization:
+            yield name, runtime_model(shapes, question.runtime, name)
 
 
 def model_json(model: ModelMetadata) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from advisor.errors import HeadroomError
-from advisor.estimate import estimate_for
+from advisor.estimate import LLAMA_RUNTIMES, estimate_for
 from advisor.figures.memory import key_of, memory_by_context, stacked_memory
 from advisor.figures.style import CONFIG
 from advisor.memory.curves import Curves
@@ -20,7 +20,7 @@ from advisor.ui.machine_bar import machine_bar
 from advisor.ui.model_picker import DEFAULT_MODEL, model_picker
 from advisor.ui.plan_view import curves_said, difference_table, grade_line, plan_heading, plan_numbers, plan_table
 from advisor.ui.quantization_view import quantization_view
-from advisor.ui.run_controls import CONTROLLED, not_planned, run_controls
+from advisor.ui.run_controls import kept_fields, program, run_controls
 from advisor.ui.share import share
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
@@ -32,16 +32,17 @@ PAGE = "model"
 opened = open_question(PAGE, Question, Question(model=DEFAULT_MODEL, machine="detected"))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
-knobs, shown = st.columns([3, 8], gap="large")
+knobs, shown = st.columns([3, 7], gap="large")
 with knobs.container(border=True):
-    picked = model_picker(opened, chosen.machine)
-    fields = run_controls(opened, picked.model, chosen.machine) if picked.model else {}
-others = opened.question.model_dump(exclude=CONTROLLED if fields else None, exclude_none=True)
-asked = {"model": picked.text, "quant": picked.quant, "grade": "formula", **chosen.asked.machine_fields()}
+    runtime = program(opened, chosen.machine)
+    picked = model_picker(opened, chosen.machine, runtime)
+    fields = run_controls(opened, picked.model, chosen.machine, runtime) if picked.model else {}
+others = kept_fields(opened.question, runtime) if fields else opened.question.model_dump(exclude_none=True)
+asked = {"model": picked.text, "quant": picked.quant, "runtime": runtime, "grade": "formula", **chosen.asked.machine_fields()}
 question = Question.parse(others | fields | asked)
 publish(PAGE, question)
 wrong = picked.complaint if picked.model else None
-for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong, not_planned(opened.question))):
+for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong)):
     said.warning(inert(complaint))
 
 
@@ -76,7 +77,8 @@ def show(model: ModelMetadata) -> None:
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
         st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
-        quantization_view(model)
+        if runtime in LLAMA_RUNTIMES:
+            quantization_view(model)
         if chosen.here and not picked.in_browser:
             verify_button(question)
         if picked.in_browser:

@@ -52,7 +52,7 @@ def curves_of(
     contexts = context_steps(first.hyperparameters.context_length, settings.context)
     plan = plan_memory(first, machine, settings, gpus=gpus)
     pool = deciding_pool(plan)
-    members = [index for index, device in enumerate(plan.devices) if _counts(device.kind, device.pool, pool)]
+    members = [index for index, device in enumerate(plan.devices) if counts_in(device.kind, device.pool, pool)]
     limit, usable = limits(pool, machine)
     found = []
     for name, model in models.items():
@@ -90,6 +90,6 @@ def limits(pool: Pool, machine: MachineProfile | None) -> tuple[int | None, int 
     )
 
 
-def _counts(kind: str, name: str, pool: Pool) -> bool:
-    """True for devices of `pool`; where the GPU's share of it is limited, for the GPU alone."""
+def counts_in(kind: str, name: str, pool: Pool) -> bool:
+    """True for devices of `pool` as a limit counts them; where the GPU's share of it is limited, for the GPU alone."""
     return name == pool.id and (pool.gpu_limit_bytes is None or kind == "gpu")

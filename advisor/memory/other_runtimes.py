@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from advisor.errors import QuestionError
 from advisor.machines.profile import MachineProfile
@@ -14,7 +14,8 @@ from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
 
-OTHER_RUNTIMES = ("mlx", "vllm", "transformers")
+OtherRuntime = Literal["mlx", "vllm", "transformers"]
+OTHER_RUNTIMES: tuple[OtherRuntime, ...] = ("mlx", "vllm", "transformers")
 QUANTIZED_FOR: Mapping[str, tuple[str, ...]] = {
     "mlx": tuple(RECIPES),
     "vllm": tuple(VLLM_RECIPES),
@@ -53,7 +54,7 @@ _VLLM_CHOICES = "bf16, fp8, awq-4bit or gptq-4bit"
 _PREFIXES = {"mlx": "mlx", "transformers": "bnb"}
 
 
-def runtime_of(quantization: str | None) -> str | None:
+def runtime_of(quantization: str | None) -> OtherRuntime | None:
     """The one runtime that a quantization means by its name ("mlx-4bit", "nf4", "awq"); None where llama.cpp has one of it."""
     if quantization is None:
         return None
@@ -65,7 +66,7 @@ def runtime_of(quantization: str | None) -> str | None:
     known = QUANTIZATIONS.get(name)
     if known is not None and known.is_gguf:
         return None
-    return next((runtime for runtime, names in QUANTIZED_FOR.items() if name in names), None)
+    return next((runtime for runtime in OTHER_RUNTIMES if name in QUANTIZED_FOR[runtime]), None)
 
 
 def runtime_quantization(runtime: str, text: str | None, architecture: str | None = None) -> str:

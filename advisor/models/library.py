@@ -29,6 +29,8 @@ from advisor.models.search import Found, SearchIndex
 from advisor.models.tensors import TensorOptions, TensorShape, default_options, tensor_list
 
 _FOLDER = Path(__file__).parent / "catalogue"
+CATALOGUE = "catalogue: "
+"""What the source of a catalogue model begins with."""
 _TOKENIZERS = "tokenizers.toml"
 _ALIGNMENT = 32
 _FIXED_HEADER = 24
@@ -289,7 +291,7 @@ def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
         quantization=name,
         file_bytes=int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + _aligned(model.header_bytes),
         predicted=True,
-        source=f"catalogue: {model.id}",
+        source=f"{CATALOGUE}{model.id}",
         assumptions=hp.assumptions
         if exact
         else (*hp.assumptions, f"The publisher's mix of {name} is not known; its size is typical."),

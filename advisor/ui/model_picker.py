@@ -6,8 +6,11 @@ from typing import Literal
 import streamlit as st
 
 from advisor.errors import HeadroomError, UnplannedModelError
+from advisor.estimate import asked_runtime
 from advisor.machines.profile import MachineProfile
-from advisor.models.library import CatalogueModel, catalogue
+from advisor.memory.other_runtimes import OTHER_RUNTIMES, quantizations_for, runtime_of, runtime_quantization
+from advisor.memory.settings import Runtime
+from advisor.models.library import CATALOGUE, CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
 from advisor.models.resolve import default_quantization, is_here, name_and_quantization, resolve_model
@@ -26,6 +29,9 @@ DEFAULT_MODEL = "llama-3.1-8b"
 _MLX = "mlx-"
 _TYPED = "model:typed"
 """What is wrong with a text that was typed for a model."""
+_SHAPES = "BF16"
+"""Any quantization has a model's shapes; this one keeps every tensor in a type that all runtimes know."""
+_AS_STORED = "as the files have it"
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,11 @@ class Picked:
     """A file in the visitor's browser: its name is no address from which anybody else could open it."""
 
 
-def model_picker(opened: Opened[Question], machine: MachineProfile | None = None) -> Picked:
-    """Draw the choice of a model; the model, or the sentence that says why there is none. `machine` judges files of the hub."""
+def model_picker(opened: Opened[Question], machine: MachineProfile | None = None, runtime: Runtime = "llama-server") -> Picked:
+    """Draw the choice of a model; the model, or the sentence that says why there is none. `machine` judges files of the hub.
+
+    For a `runtime` that is not built on llama.cpp the model is its shapes, and the quantization one of the runtime's own.
+    """
     seed(opened, "model:source", _source_of(opened.question.model))
     sources = [source for source in SOURCES if not (source == "path" and settings().hosted)]
     source = st.segmented_control(
@@ -58,7 +67,7 @@ def model_picker(opened: Opened[Question], machine: MachineProfile | None = None
     if source == "hub":
         of_hub = hub_picker(opened, machine)
         return Picked(of_hub.model, of_hub.text, None, of_hub.complaint)
-    return _from_path(opened) if source == "path" else _from_catalogue(opened)
+    return _from_path(opened, runtime) if source == "path" else _from_catalogue(opened, runtime)
 
 
 def _source_of(text: str) -> Source:
@@ -73,7 +82,7 @@ def _source_of(text: str) -> Source:
         return "hub"
 
 
-def _from_catalogue(opened: Opened[Question]) -> Picked:
+def _from_catalogue(opened: Opened[Question], runtime: Runtime) -> Picked:
     models = {model.id: model for model in catalogue().models}
     asked = opened.question
     name, suffix = name_and_quantization(asked.model)
@@ -89,7 +98,12 @@ def _from_catalogue(opened: Opened[Question]) -> Picked:
     )
     complaint = st.session_state.get(_TYPED) or complaint
     model = models[id_]
-    usual, wrong = _quantization(suffix or asked.quant, default_quantization(model))
+    if runtime in OTHER_RUNTIMES:
+        shapes = model.quantized(_SHAPES)
+        quant, wrong = _other_quantization(opened, runtime, shapes, suffix or asked.quant)
+        return Picked(shapes, id_, quant, complaint or wrong)
+    of_another = asked_runtime(asked) in OTHER_RUNTIMES
+    usual, wrong = _quantization(None if of_another else suffix or asked.quant, default_quantization(model))
     names = [name for name, entry in QUANTIZATIONS.items() if entry.exact and not name.startswith(_MLX)]
     key = seed(opened, "model:quant", usual)
     quant = st.selectbox(
@@ -124,20 +138,44 @@ def _nearest(text: str) -> tuple[str, str | None]:
     return chosen, f"{said} Shown instead: {name}."
 
 
+def _other_quantization(
+    opened: Opened[Question], runtime: Runtime, shapes: ModelMetadata, asked: str | None
+) -> tuple[str | None, str | None]:
+    """Draw the choice among a runtime's own quantizations; the choice, and what was wrong with the address."""
+    names = [*([_AS_STORED] if shapes.source != f"{CATALOGUE}{shapes.id}" else []), *quantizations_for(runtime, shapes)]
+    usual, wrong = names[0], None
+    if _AS_STORED not in names:
+        usual = runtime_quantization(runtime, None, shapes.hyperparameters.architecture)
+    if asked and asked_runtime(opened.question) == runtime:
+        try:
+            usual = runtime_quantization(runtime, asked, shapes.hyperparameters.architecture)
+        except HeadroomError as error:
+            wrong = f"{sentence(error)} Shown instead: {usual}."
+    key = seed(opened, f"model:quant:{runtime}", usual)
+    if st.session_state[key] not in names:
+        st.session_state[key] = usual
+    chosen = st.selectbox(
+        "Quantization", names, key=key, help="How strongly the weights are compressed, in this program's ways."
+    )
+    return (None if chosen == _AS_STORED else chosen), wrong if opened.fresh else None
+
+
 def _quantization(asked: str | None, usual: str) -> tuple[str, str | None]:
-    """The quantization's own name, and a sentence where there is no such one."""
+    """The quantization's own name, and a sentence where there is no such one, or another program's."""
     if asked is None:
         return usual, None
+    if other := runtime_of(asked):
+        return usual, f"{asked} is a quantization of {other}. Shown instead: {usual}."
     try:
         return parse_quantization(asked), None
     except HeadroomError as error:
         return usual, f"{sentence(error)} Shown instead: {usual}."
 
 
-def _from_path(opened: Opened[Question]) -> Picked:
+def _from_path(opened: Opened[Question], runtime: Runtime) -> Picked:
     asked = opened.question.model
     models = {model.text: model for model in here_now()[0].models if model.format == "gguf"}
-    if models:
+    if models and runtime not in OTHER_RUNTIMES:
         chosen = st.selectbox(
             "Already on this machine",
             list(models),
@@ -149,18 +187,29 @@ def _from_path(opened: Opened[Question]) -> Picked:
         if chosen:
             return _resolved(chosen)
     key = seed(opened, "model:path", asked if _source_of(asked) == "path" and asked not in models else "")
+    other = runtime in OTHER_RUNTIMES
+    what = "the folder of a model's safetensors files" if other else "a .gguf file"
     path = st.text_input(
-        "Path of a .gguf file on the computer that runs Headroom", key=key, placeholder="/models/file.gguf"
+        f"Path of {what} on the computer that runs Headroom",
+        key=key,
+        placeholder="/models/name" if other else "/models/file.gguf",
     ).strip()
     if not path:
-        first = "Choose a model that is here, or write" if models else "Write"
-        return Picked(None, asked, None, f"{first} the path of a .gguf file; of a split model, its first part.")
-    return _resolved(path if is_here(path) else f"./{path}")
+        first = "Choose a model that is here, or write" if models and not other else "Write"
+        return Picked(None, asked, None, f"{first} the path of {what}{'' if other else '; of a split model, its first part'}.")
+    path = path if is_here(path) else f"./{path}"
+    if not other or path.lower().endswith(".gguf"):
+        return _resolved(path)
+    found = _resolved(path, _SHAPES)
+    if found.model is None:
+        return found
+    quant, wrong = _other_quantization(opened, runtime, found.model, opened.question.quant)
+    return Picked(found.model, path, quant, wrong)
 
 
-def _resolved(text: str) -> Picked:
+def _resolved(text: str, quantization: str | None = None) -> Picked:
     try:
-        return Picked(resolve_model(text), text, None)
+        return Picked(resolve_model(text, quantization), text, None)
     except HeadroomError as error:
         return Picked(None, text, None, sentence(error))
 

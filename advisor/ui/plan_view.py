@@ -6,8 +6,9 @@ from typing import Literal
 import streamlit as st
 
 from advisor.advice.verdict import Word
-from advisor.estimate import Estimate
+from advisor.estimate import LLAMA_RUNTIMES, Estimate
 from advisor.memory.curves import Curves
+from advisor.memory.other_runtimes import OTHER_RUNTIMES
 from advisor.memory.plan import MemoryPlan
 from advisor.ui.engine_grade import BestKnown
 from advisor.ui.inert import inert
@@ -16,7 +17,7 @@ from advisor.units import format_size
 from advisor.words import COMPONENTS, component_sizes, parameters, plan_sizes, tokens, verdict_line
 
 GRADES = {
-    "formula": "Our closed form, which follows llama.cpp's own allocation and is tested against it.",
+    "formula": "Our closed form, which follows the program's own allocation and is tested against it.",
     "engine": "Planned by llama.cpp itself.",
     "measured": "A run on this very machine.",
     "typical": "A fact about the hardware family.",
@@ -67,25 +68,26 @@ def plan_numbers(result: Estimate, curves: Curves) -> None:
     sizes = plan_sizes(result.plan)
     grade = result.plan.grade
     longest = curves.curves[0].longest
+    by_formula = "formula" if grade == "engine" else grade
     weights = grade if result.model.predicted else "file"
     words = {"file": "from the file"}
     state = sizes["recurrent_state"]
     reach = "no limit" if curves.limit_bytes is None else "none" if longest is None else tokens(longest)
     numbers(
         [
-            Number("Memory in all", format_size(result.plan.total_bytes), grade, GRADES[grade]),
-            Number("Weights", format_size(sizes["weights"]), words.get(weights, weights), GRADES[weights]),
+            Number("Memory in all", format_size(result.plan.total_bytes), grade, _known_by(result.plan, grade)),
+            Number("Weights", format_size(sizes["weights"]), words.get(weights, weights), _known_by(result.plan, weights)),
             Number(
                 "KV cache" if not state else "KV cache and state",
                 format_size(sizes["kv_cache"] + state),
                 grade,
-                f"What the model remembers of the context. {GRADES[grade]}",
+                f"What the model remembers of the context. {_known_by(result.plan, grade)}",
             ),
             Number(
                 "Longest context that fits",
                 reach,
-                "formula",
-                f"With these settings, up to what the model was trained for. {GRADES['formula']}",
+                by_formula,
+                f"With these settings, up to what the model was trained for. {_known_by(result.plan, by_formula)}",
             ),
         ],
         key="figures",
@@ -103,7 +105,7 @@ def grade_line(known: BestKnown) -> None:
     elif known.why_not:
         said = f"Grade: formula, since {inert(known.why_not)}."
     else:
-        said = f"Grade: {plan.grade}. {GRADES[plan.grade]}"
+        said = f"Grade: {plan.grade}. {_known_by(plan, plan.grade)}"
     st.container(key="grade").caption(said)
 
 
@@ -143,8 +145,10 @@ def plan_table(result: Estimate) -> None:
         names = [f"GPU {index}: {device.name}" if several else device.name for index, device in enumerate(plan.devices[:-1], 1)]
         columns = ("", *names, plan.host.name, "How it is known")
         table(columns, _rows(result), key="numbers", kinds=_kinds(len(plan.devices)))
-        said = " ".join(f"{word.capitalize()}: {GRADES[word]}" for word in (plan.grade, "typical"))
-        st.caption(f"{inert(said)} Rules of llama.cpp build {inert(plan.settings.build)}.")
+        words = dict.fromkeys((plan.grade, "typical"))
+        said = " ".join(f"{word.capitalize()}: {_known_by(plan, word)}" for word in words)
+        rules = "llama.cpp build " if plan.settings.runtime in LLAMA_RUNTIMES else ""
+        st.caption(f"{inert(said)} Rules of {rules}{inert(plan.settings.build)}.")
     if result.assumptions:
         with st.expander("What was assumed"):
             st.markdown(_list(result.assumptions))
@@ -154,10 +158,21 @@ def curves_said(curves: Curves, result: Estimate, asked_layers: int | str | None
     """What the figure of memory against context shows and how that is known."""
     gpus = result.machine.gpus if result.machine else ()
     whose = "the first GPU's memory" if len(gpus) > 1 else "the GPU's memory" if gpus else "memory"
+    settings, grade = result.plan.settings, result.plan.grade
     layers = f"{asked_layers} layers on the GPU" if isinstance(asked_layers, int) else "all layers on the GPU"
-    placed = f", with {layers}" if gpus else ""
+    placed = f", with {layers}" if gpus and settings.runtime in LLAMA_RUNTIMES else ""
+    if settings.slots > 1 and settings.runtime in OTHER_RUNTIMES:
+        placed = f" by {settings.slots:,} sequences of that length"
+    known = "typical figures" if grade == "typical" else "by formula"
     dot = "" if curves.limit_bytes is None else " A dot marks the longest context that fits with a safe margin."
-    return f"What is taken of {whose}{placed}, by formula.{dot}"
+    return f"What is taken of {whose}{placed}, {known}.{dot}"
+
+
+def _known_by(plan: MemoryPlan, grade: str) -> str:
+    """What a grade means for the figures of `plan`."""
+    if grade == "typical" and plan.grade == "typical":
+        return f"By the rules of {plan.settings.build}, as its source has them; not tested against runs."
+    return GRADES[grade]
 
 
 def _list(sentences: Sequence[str]) -> str:

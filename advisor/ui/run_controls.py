@@ -4,8 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from advisor.estimate import LLAMA_RUNTIMES
+from advisor.estimate import LLAMA_RUNTIMES, asked_runtime
 from advisor.machines.profile import MachineProfile
+from advisor.memory.other_runtimes import KV_BITS, OTHER_RUNTIMES, SETTINGS_OF, can_run
+from advisor.memory.settings import RunSettings, Runtime
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.ui.state import Opened, seed
@@ -25,20 +27,41 @@ CONTROLLED = {
 }
 """Fields of a question that these knobs decide; all others stay as the address has them."""
 _USUAL_TYPES = ("f16", "q8_0", "q4_0")
+_PROGRAMS = {"ollama": "Ollama", "lm-studio": "LM Studio", "mlx": "MLX (mlx_lm)", "vllm": "vLLM"}
+"""Names of programs, where they are not their commands."""
 _PRESET = "preset"
 _WINDOW = {_PRESET: "as the program does", "full": "full size", "window": "window only"}
 _MOST_CONTEXT = 2**20
 _MOST_SLOTS, _MOST_UBATCH = 256, 2**20
 
 
-def run_controls(opened: Opened[Question], model: ModelMetadata, machine: MachineProfile) -> dict[str, Any]:
-    """Draw the knobs; the fields of the question that they set."""
+def program(opened: Opened[Question], machine: MachineProfile) -> Runtime:
+    """Draw the choice of the program that runs the model: those that can, and one that was asked for though it cannot."""
+    key = seed(opened, "run:runtime", asked_runtime(opened.question))
+    kept = st.session_state[key]
+    others = [name for name in OTHER_RUNTIMES if name == kept or can_run(name, machine)]
+    names: list[Runtime] = [*LLAMA_RUNTIMES, *others]
+    return st.selectbox(
+        "Program",
+        names,
+        format_func=lambda name: _PROGRAMS.get(name, name),
+        key=key,
+        help="What runs the model. Each has quantizations and settings of its own; listed are those that run on the machine.",
+    )
+
+
+def run_controls(
+    opened: Opened[Question], model: ModelMetadata, machine: MachineProfile, runtime: Runtime | None = None
+) -> dict[str, Any]:
+    """Draw the knobs that `runtime` has, by default llama.cpp's; the fields of the question that they set."""
     fields: dict[str, Any] = {"context": _context(opened, model)}
-    fields |= _cache_types(opened)
+    if runtime in OTHER_RUNTIMES:
+        return fields | _of_other(opened, runtime)
+    fields |= _cache_types(opened, _USUAL_TYPES)
     if machine.gpus:
         fields |= _layers(opened, model)
     with st.expander("More settings"):
-        fields |= _more(opened)
+        fields |= _more(opened, runtime)
     return fields
 
 
@@ -60,13 +83,36 @@ def _context(opened: Opened[Question], model: ModelMetadata) -> int:
     )
 
 
-def _cache_types(opened: Opened[Question]) -> dict[str, Any]:
+def _of_other(opened: Opened[Question], runtime: Runtime) -> dict[str, Any]:
+    """The knobs of a program that is not built on llama.cpp."""
+    fields: dict[str, Any] = {}
+    if "type_k" in SETTINGS_OF[runtime]:
+        fields |= _cache_types(opened, tuple(kind for kind in KV_BITS if kind != "f16"))
+    if "slots" in SETTINGS_OF[runtime]:
+        key = seed(opened, "run:slots", opened.question.slots)
+        said = "Sequences that are in memory at the same time, each as long as the context."
+        slots = st.number_input("Sequences at a time", 1, _MOST_SLOTS, step=1, value=None, key=key, placeholder="1", help=said)
+        if slots is not None:
+            fields["slots"] = int(slots)
+    return fields
+
+
+def kept_fields(question: Question, runtime: Runtime) -> dict[str, Any]:
+    """What of `question` no knob decides and `runtime` has: it stays as the address has it."""
+    left_out = set(CONTROLLED)
+    if runtime in OTHER_RUNTIMES:
+        left_out |= (set(RunSettings.model_fields) | {"mmproj", "draft"}) - set(SETTINGS_OF[runtime])
+    return question.model_dump(exclude=left_out, exclude_none=True)
+
+
+def _cache_types(opened: Opened[Question], usual: tuple[str, ...]) -> dict[str, Any]:
     """One type for keys and values; where an address asked for two, they stay two until one is chosen."""
     asked = opened.question
-    k, v = asked.type_k or "f16", asked.type_v or "f16"
+    plain = usual[0]
+    k, v = asked.type_k or plain, asked.type_v or plain
     both = k if k == v else f"{k} / {v}"
-    key = seed(opened, "run:kv", both)
-    options = list(dict.fromkeys((*_USUAL_TYPES, st.session_state[key])))
+    key = seed(opened, f"run:kv:{plain}" if plain != "f16" else "run:kv", both if both in usual or plain == "f16" else plain)
+    options = list(dict.fromkeys((*usual, st.session_state[key])))
     kv = st.segmented_control(
         "KV cache",
         options,
@@ -74,9 +120,9 @@ def _cache_types(opened: Opened[Question]) -> dict[str, Any]:
         required=True,
         help="The type in which the context is kept. Smaller types lose some precision.",
     )
-    if kv == "f16" and asked.type_k is None and asked.type_v is None:
+    if kv == plain and asked.type_k is None and asked.type_v is None:
         return {}
-    first, _, second = (kv or "f16").partition(" / ")
+    first, _, second = (kv or plain).partition(" / ")
     return {"type_k": first, "type_v": second or first}
 
 
@@ -111,11 +157,12 @@ def _layers(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
     return fields
 
 
-def _more(opened: Opened[Question]) -> dict[str, Any]:
+def _more(opened: Opened[Question], runtime: Runtime | None) -> dict[str, Any]:
     asked = opened.question
     fields: dict[str, Any] = {}
-    planned = asked.runtime if asked.runtime in LLAMA_RUNTIMES else LLAMA_RUNTIMES[0]
-    fields["runtime"] = st.selectbox("Program", LLAMA_RUNTIMES, key=seed(opened, "run:runtime", planned))
+    if runtime is None:
+        planned = asked.runtime if asked.runtime in LLAMA_RUNTIMES else LLAMA_RUNTIMES[0]
+        fields["runtime"] = st.selectbox("Program", LLAMA_RUNTIMES, key=seed(opened, "run:runtime", planned))
     flash = st.selectbox(
         "Flash attention",
         (_PRESET, "auto", "on", "off"),
@@ -143,12 +190,3 @@ def _more(opened: Opened[Question]) -> dict[str, Any]:
     if window != _PRESET:
         fields["swa_full"] = window == "full"
     return fields
-
-
-def not_planned(question: Question) -> str | None:
-    """One sentence where the address asks for what this version does not plan; the page then shows what it can."""
-    if question.runtime not in LLAMA_RUNTIMES:
-        return f"Memory of the runtime {question.runtime} cannot be planned yet. Shown instead: {LLAMA_RUNTIMES[0]}."
-    if question.grade == "engine":
-        return "Plans by the engine itself are not part of this version. Shown instead: the formula."
-    return None

@@ -190,8 +190,11 @@ def test_another_model_keeps_the_knobs_it_can(app):
         ({"model": "no-such-model"}, 'There is no model "no-such-model" in the catalogue'),
         ({"model": "llama-3.1-8b", "quant": "Q9"}, "Q9"),
         ({"model": "llama-3.1-8b", "machine": "abacus"}, 'There is no machine "abacus"'),
-        ({"model": "llama-3.1-8b", "runtime": "vllm"}, "Memory of the runtime vllm cannot be planned yet"),
-        ({"model": "llama-3.1-8b", "grade": "engine"}, "Plans by the engine itself"),
+        (
+            {"model": "llama-3.1-8b", "runtime": "vllm", "quant": "Q4_K_M", "machine": "rtx-4090"},
+            "GGUF files only",
+        ),
+        ({"model": "llama-3.1-8b", "runtime": "llama-server", "quant": "mlx-4bit"}, "mlx-4bit is a quantization of mlx"),
         ({"model": "llama-3.1-8b", "context": "-1"}, 'context "-1" is not right'),
         ({"context": "8192"}, '"model" is missing'),
     ],
@@ -252,3 +255,73 @@ def test_a_hostile_name_is_only_text(app, tmp_path):
 def test_the_footer_is_there_even_without_a_model(app):
     app.open("model", model="./nothing.gguf")
     assert "Nothing is sent anywhere" in app.captions
+
+
+RUNTIMES = [
+    ("mlx", "m4-max-40", "mlx-4bit", {"run:context", "run:kv:bf16"}, "formula"),
+    ("vllm", "rtx-4090", "BF16", {"run:context", "run:slots"}, "typical"),
+    ("transformers", "rtx-4090", "BF16", {"run:context", "run:slots"}, "typical"),
+]
+
+
+@pytest.mark.parametrize(("runtime", "machine", "quantization", "knobs", "grade"), RUNTIMES)
+def test_every_program_has_its_own_knobs_and_quantizations(app, runtime, machine, quantization, knobs, grade):
+    app.open("model", model="llama-3.1-8b", machine=machine, batch="1024")
+    assert app.address["batch"] == "1024"
+    app.at.selectbox(key="run:runtime").select(runtime)
+    app.run()
+    widgets = (*app.at.selectbox, *app.at.number_input, *app.at.select_slider, *app.at.segmented_control, *app.at.slider)
+    drawn = {widget.key for widget in widgets if widget.key}
+    assert {key for key in drawn if key.startswith("run:")} == knobs | {"run:runtime"}
+    assert app.at.selectbox(key=f"model:quant:{runtime}").value == quantization
+    assert f"Llama 3.1 8B, {quantization}, context 8k, run by {runtime}" in app.captions
+    assert {number["note"] for number in numbers(app).values()} == {grade}
+    assert (app.address["runtime"], app.address["quant"]) == (runtime, quantization)
+    assert "batch" not in app.address
+    assert not app.warnings
+    curves = json.loads(app.at.get("plotly_chart")[1].proto.spec)
+    assert any(trace["name"].startswith(quantization) for trace in curves["data"])
+    other = type(app)().open("model", **app.address)
+    assert (other.heading, numbers(other), other.address) == (app.heading, numbers(app), app.address)
+    app.at.selectbox(key="run:runtime").select("llama-server")
+    app.run()
+    assert "Llama 3.1 8B, Q4_K_M, context 8k, run by llama-server" in app.captions
+
+
+@pytest.mark.parametrize(
+    ("query", "runtime"),
+    [
+        ({"model": "llama-3.1-8b", "quant": "mlx-6bit", "machine": "m4-max-40"}, "mlx"),
+        ({"model": "llama-3.1-8b:mlx-6bit", "machine": "m4-max-40"}, "mlx"),
+        ({"model": "llama-3.1-8b", "quant": "nf4", "machine": "rtx-4090"}, "transformers"),
+    ],
+)
+def test_a_quantization_in_the_address_names_its_program(app, query, runtime):
+    app.open("model", **query)
+    assert app.at.selectbox(key="run:runtime").value == runtime
+    assert app.address["runtime"] == runtime
+    assert not app.warnings
+
+
+@pytest.mark.parametrize(
+    ("runtime", "machine", "said"), [("mlx", "rtx-4090", "MLX needs a Mac"), ("vllm", "m4-max-40", "vLLM is planned for GPUs")]
+)
+def test_a_program_that_the_machine_cannot_run_is_one_sentence(app, runtime, machine, said):
+    app.open("model", model="llama-3.1-8b", runtime=runtime, machine=machine)
+    assert app.heading == "This cannot be planned"
+    assert said in app.captions
+    app.at.selectbox(key="run:runtime").select("llama-server")
+    app.run()
+    assert app.heading.startswith(("Fits", "Tight"))
+    assert runtime not in app.at.selectbox(key="run:runtime").options
+
+
+def test_a_folder_of_safetensors_is_planned_as_it_is(app, tmp_path):
+    config = {"model_type": "llama", "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "vocab_size": 1024}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096}
+    (tmp_path / "config.json").write_text(json.dumps(config | heads))
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [512], "data_offsets": [0, 2**20]}}).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(2**20))
+    app.open("model", model=str(tmp_path), runtime="vllm", machine="rtx-4090")
+    assert app.at.selectbox(key="model:quant:vllm").value == "as the files have it"
+    assert (numbers(app)["Weights"]["value"], numbers(app)["Weights"]["note"]) == ("1.00 MiB", "from the file")
