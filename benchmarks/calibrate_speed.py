@@ -42,6 +42,7 @@ PRIORS = {
     "block@rocm~2025": 1.5,
     "block@vulkan~2025": 1.2,
     "unpack@cuda/pascal": 1.6,
+    "unpack@rocm~2025": 1.3,
     "mixture": 2.0,
     "recurrent": 2.0,
     "crossing": 3.0,

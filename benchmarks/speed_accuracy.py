@@ -34,6 +34,7 @@ CURVE = (512, 2048, 8192, 32768, 65536, 98304)
 
 KINDS: dict[str, Callable[[Measurement], bool]] = {
     "all": lambda _: True,
+    "without doubtful runs": lambda row: not row.doubt,
     "dense": lambda row: not row.work.hp.expert_count,
     "mixture of experts": lambda row: row.work.hp.expert_count > 0,
     "partly in system memory": lambda row: " offload" in row.groups[0],

@@ -16,6 +16,7 @@ from advisor.ui.accuracy_view import (
     open_accuracy,
 )
 from advisor.ui.inert import inert
+from advisor.ui.speed_view import speed_accuracy
 from advisor.ui.state import address_of
 
 known = published()
@@ -35,5 +36,6 @@ else:
     said.caption("No log of this backend prints one. Choose another component or backend.")
 not_compared(known.excluded(grade=question.grade))
 beside_others(known.planned)
+speed_accuracy()
 limits_list()
 address_of(question, here=False)

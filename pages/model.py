@@ -22,6 +22,7 @@ from advisor.ui.plan_view import curves_said, difference_table, grade_line, plan
 from advisor.ui.quantization_view import quantization_view
 from advisor.ui.run_controls import kept_fields, program, run_controls
 from advisor.ui.share import share
+from advisor.ui.speed_view import speed_view
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
 from advisor.ui.verify_runs import verify_button
@@ -72,6 +73,7 @@ def show(model: ModelMetadata) -> None:
     answer.wait(PATIENCE_S)
     with shown:
         figures(answer, said.container(), curves)
+        speed_view(formula)
         st.subheader("Memory against context", anchor=False)
         st.caption(curves_said(curves, formula, question.gpu_layers))
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)

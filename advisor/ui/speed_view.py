@@ -2,18 +2,20 @@
 
 import streamlit as st
 
+from advisor.accuracy.speed import Test, speed_errors
 from advisor.estimate import Estimate
 from advisor.figures.speed import key_of, speed_by_depth
 from advisor.figures.style import CONFIG
 from advisor.speed.forecast import Range, by_depth
 from advisor.ui.inert import inert
-from advisor.ui.tables import Number, legend, numbers
+from advisor.ui.tables import Kind, Number, legend, numbers, table
 from advisor.units import format_number
 from advisor.words import felt, seconds, speeds_text
 
 _STEPS = (0, 1 / 64, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
 """Shares of the context at which the figure asks for the speed."""
 _DOWNLOAD_BITS_S = 100e6
+_TESTS: dict[Test, str] = {"generate": "Generation", "prompt": "Reading a prompt"}
 _GRADES = {
     "typical": "By bytes, bandwidth and arithmetic, with factors fitted on public measurements. The range holds 80 % of cases.",
     "measured": "The forecast, corrected by a run on this very machine.",
@@ -66,3 +68,30 @@ def _range(rate: Range | None, grade: str) -> str:
 def _download(result: Estimate) -> str:
     size = result.model.file_bytes
     return "unknown" if size is None else seconds(8 * size / _DOWNLOAD_BITS_S)
+
+
+def speed_accuracy() -> None:
+    """How far forecasts of speed are from public measurements, by kind of run; part of the accuracy page."""
+    known = speed_errors()
+    st.subheader("Speed", anchor=False)
+    st.caption(
+        f"{known.forecast:,} of {known.rows:,} public measurements, each forecast without any measurement of its machine, and "
+        "again without any of its family of models. Errors are of the forecast, in per cent of what was measured. The rule "
+        "beside is that of most calculators: bandwidth over the size of the file."
+    )
+    kinds: list[Kind] = ["", "right", "right", "right", "right", "right"]
+    for test, title in _TESTS.items():
+        by_family = {line.name: line for line in known.tables[test]["family"]}
+        rows = []
+        for line in known.tables[test]["machine"]:
+            other = by_family.get(line.name)
+            peer = "" if line.peer_median is None else _per_cent(line.peer_median)
+            family = f"{_per_cent(other.median)}, {_per_cent(other.p90)}" if other else ""
+            cells = (f"{_per_cent(line.median)}, {_per_cent(line.p90)}", family, _per_cent(line.held), peer)
+            rows.append((line.name[0].upper() + line.name[1:], f"{line.rows:,}", *cells))
+        columns = (title, "Runs", "New machine: median, 90 %", "New family: median, 90 %", "In the range", "Bandwidth / size")
+        table(columns, rows, key=f"speed_errors_{test}", kinds=kinds)
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.0f} %"
