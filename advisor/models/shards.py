@@ -7,7 +7,7 @@ where its bytes lie (https://github.com/huggingface/safetensors#format). Everyth
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,19 @@ def stored_weights(folder: Path, config: Mapping[str, Any]) -> StoredWeights | N
 
     Raises QuestionError where one of them is no sound safetensors file.
     """
-    shards = _shards(folder)
-    if shards is None:
+    try:
+        names = whole_set([path.name for path in folder.iterdir() if path.is_file()])
+    except OSError:
         return None
+    return None if names is None else weights_in(config, [_table_of_file(folder / name) for name in names])
+
+
+def weights_in(config: Mapping[str, Any], tables: Sequence[Sequence[tuple[str, str, int]]]) -> StoredWeights:
+    """What files of these tensors (name, dtype, bytes) hold, one table a file."""
     dtypes: Counter[str] = Counter()
     language = other = 0
-    for path in shards:
-        for name, dtype, size in _tensors(path):
+    for table in tables:
+        for name, dtype, size in table:
             dtypes[dtype] += size
             if _NO_LANGUAGE.search(name):
                 other += size
@@ -57,52 +63,58 @@ def stored_weights(folder: Path, config: Mapping[str, Any]) -> StoredWeights | N
                 language += size
     method = _method(config)
     most = dtypes.most_common(1)[0][0] if dtypes else ""
-    return StoredWeights(method or _DTYPES.get(most, most), method is not None, language, other, len(shards))
+    return StoredWeights(method or _DTYPES.get(most, most), method is not None, language, other, len(tables))
 
 
-def _shards(folder: Path) -> list[Path] | None:
-    """All parts of the model, or None."""
-    try:
-        named = {path: match for path in sorted(folder.iterdir()) if (match := _SHARD.fullmatch(path.name)) and path.is_file()}
-    except OSError:
-        return None
+def whole_set(names: Iterable[str]) -> list[str] | None:
+    """Of a folder's file names those of the model's parts, in order; None where there are none, or not all."""
+    named = {name: match for name in sorted(names) if (match := _SHARD.fullmatch(name))}
     counts = {int(match["count"] or 1) for match in named.values()}
     if len(counts) != 1 or len(named) != counts.pop() or len(named) > MOST_SHARDS:
         return None
     return list(named)
 
 
-def _tensors(path: Path) -> list[tuple[str, str, int]]:
-    """Name, dtype and bytes of each tensor of a file."""
+def tensor_table(name: str, size: int, read: Callable[[int], bytes]) -> list[tuple[str, str, int]]:
+    """Name, dtype and bytes of each tensor of the file `name` of `size` bytes, whose first bytes `read(count)` returns.
+
+    Raises QuestionError where it is no sound safetensors file. `read` is called twice, what it raises goes through.
+    """
+    length = int.from_bytes(read(_LENGTH_BYTES)[:_LENGTH_BYTES], "little")
+    if not 2 <= length <= min(MOST_HEADER_BYTES, size - _LENGTH_BYTES):
+        raise _unsound(name, "its header has an impossible length")
+    try:
+        header = json.loads(read(_LENGTH_BYTES + length)[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    except (ValueError, RecursionError):
+        raise _unsound(name, "its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise _unsound(name, "its header is no JSON object")
+    room = size - _LENGTH_BYTES - length
+    return [(key, *_entry(name, value, room)) for key, value in header.items() if key != "__metadata__"]
+
+
+def _table_of_file(path: Path) -> list[tuple[str, str, int]]:
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
-            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-            possible = 2 <= length <= min(MOST_HEADER_BYTES, size - _LENGTH_BYTES)
-            text = file.read(length) if possible else b""
+
+            def read(count: int) -> bytes:
+                file.seek(0)
+                return file.read(count)
+
+            return tensor_table(path.name, path.stat().st_size, read)
     except OSError as error:
-        raise _unsound(path, f"it cannot be read ({error.strerror or error})") from None
-    if not possible:
-        raise _unsound(path, "its header has an impossible length")
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _unsound(path, "its header is not JSON") from None
-    if not isinstance(header, dict):
-        raise _unsound(path, "its header is no JSON object")
-    room = size - _LENGTH_BYTES - length
-    return [(name, *_entry(path, value, room)) for name, value in header.items() if name != "__metadata__"]
+        raise _unsound(path.name, f"it cannot be read ({error.strerror or error})") from None
 
 
-def _entry(path: Path, value: object, room: int) -> tuple[str, int]:
+def _entry(name: str, value: object, room: int) -> tuple[str, int]:
     match value:
         case {"dtype": str(dtype), "data_offsets": [int(start), int(end)]} if 0 <= start <= end <= room:
             return dtype[:16], end - start
-    raise _unsound(path, "a tensor in its header lies nowhere in the file")
+    raise _unsound(name, "a tensor in its header lies nowhere in the file")
 
 
-def _unsound(path: Path, why: str) -> QuestionError:
-    return QuestionError(f'"{path.name}" is no sound safetensors file: {why}; download it again', field="model")
+def _unsound(name: str, why: str) -> QuestionError:
+    return QuestionError(f'"{name}" is no sound safetensors file: {why}; download it again', field="model")
 
 
 def _method(config: Mapping[str, Any]) -> str | None:

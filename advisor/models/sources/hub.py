@@ -30,6 +30,7 @@ from advisor.settings import settings
 
 _MOST_PARTS = 256
 _KEPT_HEADERS = 32
+_START_BYTES = 256 * 2**10
 _LARGEST_FILE = 2**50
 _DAYS_S = 30 * 86_400.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -145,6 +146,29 @@ class HubAccess(HubClient):
                 raise
             return old
         self._cache.put(*key, data=data)
+        return data
+
+    def start_of(self, repository: Repository, file: HubFile, length: int) -> bytes:
+        """The first bytes of a file, at least `length` where it has so many; kept on the disk by the file's checksum."""
+        url, what = self.url(repository.repo, file.path, repository.revision), f"{repository.repo}/{file.path}"
+        if file.sha256 and (kept := self._cache.get("start", self._address, file.sha256)) and len(kept) >= length:
+            return kept
+
+        def ask() -> bytes:
+            start = RemoteStart(
+                lambda begin, end, last: self._send(str(last or url), Range=f"bytes={begin}-{end - 1}"),
+                what,
+                size=file.size,
+                first=max(length, _START_BYTES),
+            )
+            try:
+                return start.read(length)
+            finally:
+                start.close()
+
+        data = self._asked(what, ask, most_bytes=MAX_HEADER_BYTES, narrow=True)
+        if file.sha256:
+            self._cache.put("start", self._address, file.sha256, data=data)
         return data
 
     def download(

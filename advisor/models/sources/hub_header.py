@@ -62,6 +62,13 @@ class RemoteStart:
             self.close()
         return ReadHeader(header, bytes(self.data[: header.header_bytes]), self.etag)
 
+    def read(self, length: int) -> bytes:
+        """All that the first request brings, at least `length` bytes where the file has so many. Raises HubError."""
+        self.begin()
+        while len(self.data) < max(length, min(self._first, self._until)) and self._read(len(self.data), 1):
+            pass
+        return bytes(self.data)
+
     def begin(self) -> None:
         """Send the first request, after which `size` and `etag` are known."""
         if self._answer is None:

@@ -1,7 +1,10 @@
 """From an address of the hub to a model: `model_on_hub`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from advisor.errors import HubAnswerError, HubNotFoundError, QuestionError
 from advisor.models.gguf_header import GGUFHeader
@@ -9,10 +12,12 @@ from advisor.models.hf_config import CONFIG_NAME, model_of_config, parse_config
 from advisor.models.metadata import ModelMetadata, model_from_header
 from advisor.models.quantization import QuantizedTensors, group_tensors, kept_types, weight_table
 from advisor.models.quantization_names import parse_quantization
+from advisor.models.shards import StoredWeights, tensor_table, weights_in, whole_set
 from advisor.models.sources.hub import HubAccess, the_hub
 from advisor.models.sources.hub_address import HubAddress
 from advisor.models.sources.hub_files import HubFile, Repository, choose
-from advisor.units import GIB
+
+_MOST_SHARDS = 200
 
 
 def model_on_hub(address: HubAddress, quantization: str | None, access: HubAccess | None = None) -> ModelMetadata:
@@ -72,14 +77,23 @@ def _from_config(access: HubAccess, found: Repository, address: HubAddress, quan
         )
     text = access.config(found).decode(errors="replace")
     wanted = _agreed(address, quantization) or "BF16"
-    model = model_of_config(
-        parse_config(text, f"{found.repo}/{CONFIG_NAME}"), wanted, id=f"{address}", name=found.repo.partition("/")[2]
-    )
-    size = found.weights_bytes
-    if size is None:
-        return model
-    said = f"The repository's own weights (safetensors) are {size / GIB:.2f} GiB."
-    return replace(model, assumptions=(*model.assumptions, said))
+    config = parse_config(text, f"{found.repo}/{CONFIG_NAME}")
+    model = model_of_config(config, wanted, id=f"{address}", name=found.repo.partition("/")[2])
+    return replace(model, stored=_stored(access, found, config))
+
+
+def _stored(access: HubAccess, found: Repository, config: Mapping[str, Any]) -> StoredWeights | None:
+    """What the repository's own safetensors files hold, from the start of each."""
+    names = whole_set(file.path for file in found.others)
+    files = [found.other(name) for name in names or ()]
+    if not files or len(files) > _MOST_SHARDS:
+        return None
+    tables = []
+    for file in files:
+        if file is None or file.size is None:
+            return None
+        tables.append(tensor_table(file.path, file.size, partial(access.start_of, found, file)))
+    return weights_in(config, tables)
 
 
 def projector_header(address: HubAddress, access: HubAccess | None = None, *, beside: bool) -> tuple[GGUFHeader, str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import HeadroomError, HubAccessError, HubAnswerError, HubNotFoundError, NotAModelError, QuestionError
+from advisor.estimate import estimate
 from advisor.models.projector import resolve_projector
 from advisor.models.resolve import resolve_model
 from advisor.models.sources import hub as hub_module
+from advisor.question import Question
 from tests.models.gguf_builder import STRING, U16, Builder, llama
 from tests.models.real_files import SMOLLM2_FILE_BYTES, smollm2
 from tests.models.shapes_of_models import lines
@@ -107,16 +109,50 @@ def test_the_catalogues_own_repository_is_not_asked_for(hub: Hub) -> None:
     assert not hub.requests
 
 
+def shard(tensors: dict[str, int], dtype: str = "U32") -> bytes:
+    """A safetensors file whose weights are zeros."""
+    at, header = 0, {}
+    for name, size in tensors.items():
+        header[name] = {"dtype": dtype, "shape": [size // 4], "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(at)
+
+
 def test_a_repository_of_safetensors(hub: Hub) -> None:
     config = next(row["config"] for row in lines("hf_configs.jsonl") if row["catalogue"] == "qwen3-8b")
-    hub.repositories["o/Qwen3-8B-4bit"] = {"config.json": json.dumps(config).encode(), "model.safetensors": b"x" * 2**20}
+    config = config | {"quantization": {"bits": 4, "group_size": 64}}
+    many = {f"model.layers.{at}.weight.of.some.length.{'x' * 200}": 400 for at in range(1500)}
+    hub.repositories["o/Qwen3-8B-4bit"] = {
+        "config.json": json.dumps(config).encode(),
+        "model-00001-of-00002.safetensors": shard({"model.embed_tokens.weight": 4000, "visual.patch.weight": 800}),
+        "model-00002-of-00002.safetensors": shard(many),
+        "consolidated.safetensors": b"other",
+    }
     hub.tags["o/Qwen3-8B-4bit"] = ["mlx"]
     found = resolve_model("o/Qwen3-8B-4bit", "Q4_K_M")
     assert (found.name, found.quantization, found.hyperparameters.architecture) == ("Qwen3-8B-4bit", "Q4_K_M", "qwen3")
     assert found.predicted
+    assert found.stored is not None
+    assert (found.stored.quantization, found.stored.files) == ("mlx-4bit", 2)
+    assert (found.stored.language_bytes, found.stored.other_bytes) == (4000 + 1500 * 400, 800)
+    assert len(hub.asked("00001-of-00002.safetensors", "cdn")) == 1
+    assert len(hub.asked("00002-of-00002.safetensors", "cdn")) == 2
+    asked = len(hub.asked("resolve", "cdn"))
+    assert resolve_model("o/Qwen3-8B-4bit", "Q4_K_M").stored == found.stored
+    assert len(hub.asked("resolve", "cdn")) == asked
+    planned = estimate(Question(model="o/Qwen3-8B-4bit", runtime="mlx"))
+    assert (planned.model.quantization, planned.model.file_bytes) == ("mlx-4bit", found.stored.language_bytes)
     hub.repositories["o/data"] = {"README.md": b""}
     with pytest.raises(QuestionError, match="holds neither GGUF files nor"):
         resolve_model("o/data")
+
+
+def test_a_safetensors_file_that_is_none(hub: Hub) -> None:
+    config = next(row["config"] for row in lines("hf_configs.jsonl") if row["catalogue"] == "qwen3-8b")
+    hub.repositories["o/broken"] = {"config.json": json.dumps(config).encode(), "model.safetensors": b"\xff" * 2**20}
+    with pytest.raises(QuestionError, match="no sound safetensors file"):
+        resolve_model("o/broken")
 
 
 def test_a_file_of_a_mirror_without_lists(hub: Hub) -> None:
