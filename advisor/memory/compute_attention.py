@@ -2,7 +2,7 @@
 
 from math import prod
 
-from advisor.memory.compute_beside import beside_attention
+from advisor.memory.compute_beside import beside_attention, copy_padding
 from advisor.memory.compute_blocks import Block, BlockBuilder, row_size, strided
 from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS, Node
 from advisor.models.hyperparameters import Attention
@@ -105,12 +105,15 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
     for node in (q, k, v) if shape.windowed else (q, v, k):
         if node is not None:
             g.expand(node)
-    keys = g.cache(block.cache_device, row_size(block.kv_heads * block.key_length, shape.key_bytes) * shape.streams, cells)
+    key_bytes = row_size(block.kv_heads * block.key_length, shape.key_bytes) * shape.streams
+    padding = copy_padding(shape, block.key_length, shape.key_bytes)
+    keys = g.cache(block.cache_device, key_bytes, cells, padding=padding)
     turned = not shape.flash and not shape.given_up
     width = block.kv_heads * block.value_length
     # Rows of all blocks are as wide as the widest where values are turned; what is read of them ends with the last one read.
     before = (shape.value_width if turned and shape.row_indices else width) * (shape.streams - 1)
-    values = g.cache(block.cache_device, row_size(before + width, shape.value_bytes), cells)
+    padding = copy_padding(shape, block.value_length, shape.value_bytes)
+    values = g.cache(block.cache_device, row_size(before + width, shape.value_bytes), cells, padding=padding)
     if k is not None and v is not None:
         store(b, cells, keys, k, block.kv_heads * block.key_length, "k rows")
         store(b, cells, values, v, width, "v rows", transposed=turned)

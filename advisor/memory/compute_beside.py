@@ -42,6 +42,12 @@ def beside_attention(shape: GraphShape, block: Block, out: Node, query: Node, ce
         out.beside = (none, -((none - many) // _CELLS), cells)
 
 
+def copy_padding(shape: GraphShape, length: int, block_bytes: tuple[int, int]) -> int:
+    """What a copy of a quantized cache with heads of `length` takes beyond its own size."""
+    step = RULES[shape.backend].row_padding
+    return row_size(-length % step, block_bytes) if step and block_bytes[0] > 1 else 0
+
+
 def beside_experts(shape: GraphShape, out: Node, experts: int) -> None:
     """Of a product with routed experts."""
     rules = RULES[shape.backend]

@@ -142,9 +142,13 @@ class Graph:
         """A weight kept on `device`."""
         return Node("none", shape, device=device, resident=True, fixed=size, is_weight=True)
 
-    def cache(self, device: int, cell_bytes: int, cells: Dim = 0) -> Node:
-        """A cache kept on `device`, `cell_bytes` for each of its `cells` (or in all, where `cells` is 0)."""
-        return Node("none", (1,), device=device, resident=True, fixed=(0, cell_bytes, cells) if cells else (cell_bytes, 0, 0))
+    def cache(self, device: int, cell_bytes: int, cells: Dim = 0, *, padding: int = 0) -> Node:
+        """A cache kept on `device`, `cell_bytes` for each of its `cells` (or in all, where `cells` is 0).
+
+        A copy of it takes `padding` more.
+        """
+        fixed = (padding, cell_bytes, cells) if cells else (cell_bytes, 0, 0)
+        return Node("none", (1,), device=device, resident=True, fixed=fixed)
 
     def op(self, name: str, shape: Iterable[Dim], *sources: Node, kind: str = "f32") -> Node:
         """Any other operation with a result of its own."""

@@ -1,6 +1,7 @@
 """Multi-head latent attention as nodes of a compute graph: src/models/deepseek2.cpp of the pinned engine."""
 
 from advisor.memory.compute_attention import attend, heads, store
+from advisor.memory.compute_beside import copy_padding
 from advisor.memory.compute_blocks import Block, BlockBuilder, row_size
 from advisor.memory.compute_graph import CACHE_CELLS, Node
 
@@ -94,7 +95,8 @@ def _absorbed(b: BlockBuilder, block: Block, index: int, q: Node, latent: Node, 
     key = g.op("concat", (rank + rope, 1, tokens), latent, k_rope)
     for node in (query, latent, key):
         g.expand(node)
-    keys = g.cache(block.device, row_size(rank + rope, shape.key_bytes) * shape.streams, CACHE_CELLS)
+    padding = copy_padding(shape, rank + rope, shape.key_bytes)
+    keys = g.cache(block.device, row_size(rank + rope, shape.key_bytes) * shape.streams, CACHE_CELLS, padding=padding)
     store(b, CACHE_CELLS, keys, key, rank + rope, "k rows")
     if not shape.latent_values:
         return heads(b, block, index, query, g.view(keys, 1), g.view(keys, 1), CACHE_CELLS, _sparse_mask(b))
