@@ -1,7 +1,7 @@
 """How far speed forecasts are from public measurements, as it ships: `speed_errors()`.
 
-`data/speed.json` is written by `python benchmarks/speed_accuracy.py --write`: forecasts of machines, and of model families, that
-the fit had not seen.
+`data/speed.json` is written by `python benchmarks/speed_accuracy.py --write`: forecasts of machines, and of model families,
+that the fit had not seen.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 Test = Literal["generate", "prompt"]
 LeftOut = Literal["machine", "family", "groups"]
@@ -47,5 +47,10 @@ def speed_errors() -> SpeedAccuracy:
     """The shipped table, read once."""
     values = json.loads((files("advisor.accuracy") / "data" / "speed.json").read_text(encoding="utf-8"))
     tests: tuple[Test, ...] = ("generate", "prompt")
-    tables = {test: {fold: [SpeedErrors(**line) for line in lines] for fold, lines in values[test].items()} for test in tests}
+    folds: tuple[LeftOut, ...] = ("machine", "family", "groups")
+    tables = {test: {fold: _lines(values[test][fold]) for fold in folds} for test in tests}
     return SpeedAccuracy(values["rows"], values["forecast"], tables)
+
+
+def _lines(lines: list[dict[str, Any]]) -> Sequence[SpeedErrors]:
+    return [SpeedErrors(**line) for line in lines]

@@ -10,6 +10,7 @@ from advisor.speed.forecast import Range, by_depth
 from advisor.ui.inert import inert
 from advisor.ui.tables import Kind, Number, legend, numbers, table
 from advisor.units import format_number
+from advisor.verify.calibration import calibrations_of
 from advisor.words import felt, seconds, speeds_text
 
 _STEPS = (0, 1 / 64, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
@@ -41,7 +42,7 @@ def speed_view(result: Estimate) -> None:
             ),
             Number("Reading a prompt", _rate(speed.prompt_tps), _range(speed.prompt_tps, grade), title),
             Number(
-                f"First word of {speed.prompt_tokens:,} tokens",
+                f"First word after {speed.prompt_tokens:,} tokens",
                 "unknown" if first is None else seconds(first.expected),
                 "" if first is None else f"{seconds(first.low)} to {seconds(first.high)}",
                 title,
@@ -52,7 +53,10 @@ def speed_view(result: Estimate) -> None:
     )
     st.caption(inert(" ".join((f"{felt(speed.generate_tps.expected).capitalize()}.", *speed.basis))))
     settings = result.plan.settings
-    points = by_depth(result.model, result.plan, machine, [int(share * settings.context) for share in _STEPS])
+    measured = calibrations_of(machine)(result.plan)
+    depths = [int(share * settings.context) for share in _STEPS]
+    points = by_depth(result.model, result.plan, machine, depths, calibration=measured)
+    st.caption("Generation slows down as the context fills: each token reads all keys and values before it.")
     legend(key_of(), key="speed_legend")
     st.plotly_chart(speed_by_depth(points, settings.depth), config=CONFIG, key="speed_by_depth", alt=speeds_text(points))
 

@@ -1,0 +1,59 @@
+"""The shipped factors and ranges: fitted on the shipped rows, and holding what they state."""
+
+import numpy as np
+import pytest
+
+from advisor.accuracy.speed import speed_errors
+from advisor.machines.library import library
+from advisor.models.library import catalogue
+from advisor.speed.efficiencies import efficiencies
+from benchmarks.calibrate_speed import System, row_weights, usable
+from benchmarks.speed_measurements import measurements
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("test", ["generate", "prompt"])
+def test_a_new_fit_gives_the_shipped_factors(test: str) -> None:
+    system = System(usable(test))
+    fitted = system.fit(np.ones(len(system.rows), dtype=np.bool_), row_weights(system.rows))
+    shipped = efficiencies()
+    assert {name: shipped.factors[name] for name in system.names} == pytest.approx(
+        dict(zip(system.names, np.exp(fitted), strict=True)), rel=0.02
+    )
+    assert system.rows_behind() == {name: shipped.rows[name] for name in system.names}
+
+
+def test_every_row_says_where_it_is_from() -> None:
+    for row in measurements():
+        assert row.source, row
+        assert row.tokens_per_s > 0
+        assert row.confidence in {"high", "medium"}
+        assert row.left_out or (row.machine in library().files and catalogue().find(row.model).id == row.model)
+
+
+def test_nine_of_ten_rows_get_a_forecast() -> None:
+    known = speed_errors()
+    assert known.rows == len(measurements())
+    assert known.forecast >= 0.9 * known.rows
+
+
+def test_ranges_hold_what_they_state() -> None:
+    for test in ("generate", "prompt"):
+        for line in speed_errors().tables[test]["groups"]:
+            assert 0.75 <= line.held <= 0.85, line
+
+
+def test_forecasts_are_far_nearer_than_bandwidth_over_size() -> None:
+    for fold in ("machine", "family"):
+        every = speed_errors().tables["generate"][fold][0]
+        assert every.name == "all"
+        assert every.median < 0.13
+        assert every.peer_median is not None
+        assert every.median < every.peer_median / 3
+
+
+def test_nothing_reads_faster_than_its_memory() -> None:
+    factors = efficiencies().factors
+    for name in factors:
+        if name.startswith("weights@") and "/" not in name and "~" not in name:
+            assert factors["weights"] * factors[name] > 0.7, name
