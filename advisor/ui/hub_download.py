@@ -78,9 +78,9 @@ def download_button(text: str, size: int | None) -> None:
         if job is not None and job.complaint:
             st.caption(inert(job.complaint))
         label = f"Download, {format_size(size)}" if size else "Download"
-        if st.button(label, key=f"{_KEY}:start", icon=":material/download:", width="stretch"):
-            _begin(text)
-            draw_again()
+        # A callback: it runs before the page, which then shows the progress at once. To run the page again from here would
+        # cut it short, and the widgets further down would lose their values.
+        st.button(label, key=f"{_KEY}:start", icon=":material/download:", width="stretch", on_click=_begin, args=(text,))
         return
     _shown(job)
 

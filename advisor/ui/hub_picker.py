@@ -223,9 +223,12 @@ def _refused(error: HeadroomError, text: str) -> OfHub:
     address = _address(text)
     if isinstance(error, HubAccessError) and address is not None:
         st.link_button("Open its page", page_of(address.repo), icon=":material/open_in_new:", width="stretch")
-    if isinstance(error, HubError) and st.button("Try again", icon=":material/refresh:", width="stretch"):
-        st.session_state.pop(_WRONG, None)
-        if address is not None:
-            _allow(address)
-        st.rerun()
+    if isinstance(error, HubError):
+        st.button("Try again", icon=":material/refresh:", width="stretch", on_click=_forget_refusal, args=(address,))
     return OfHub(None, text, sentence(error))
+
+
+def _forget_refusal(address: HubAddress | None) -> None:
+    st.session_state.pop(_WRONG, None)
+    if address is not None:
+        _allow(address)

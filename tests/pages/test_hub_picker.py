@@ -127,8 +127,10 @@ def test_download(app, hub, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
     monkeypatch.setattr(hub_download, "JOBS", hub_download.Jobs())
     search(open_hub(app), SMOL)
+    context = app.address["context"]
     next(button for button in app.at.button if button.label == "Download, 93.8 MiB").click()
     app.run()
+    assert app.address["context"] == context, "a page cut short loses what its other widgets held"
     job = hub_download.JOBS.get(f"{SMOL}:Q4_1")
     deadline = time.monotonic() + 60
     while job.running and time.monotonic() < deadline:
