@@ -12,6 +12,7 @@ from advisor.advice.purposes import PURPOSES
 from advisor.advice.ranking import Weighed, weighed_files
 from advisor.advice.recommendation import Recommendation
 from advisor.advice.recommendation import recommend as recommended
+from advisor.advice.sampling import recommended_sampling
 from advisor.advice.verdict import judge
 from advisor.estimate import SCHEMA
 from advisor.fit import option_json
@@ -162,9 +163,9 @@ def _commands(option: Option, machine: MachineProfile) -> dict[str, Command]:
     entry = _entry(option.model)
     files = Files(path=file.source) if not file.predicted else files_of(entry, option.quantization) if entry else Files()
     sees = entry is not None and "image" in entry.entry.modality
-    launch = launch_of(
-        option.model.id, option.quantization, file.hyperparameters.layer_count, option.plan, machine, files, sees=sees
-    )
+    sampling = recommended_sampling(entry.id) if entry else None
+    layers = file.hyperparameters.layer_count
+    launch = launch_of(option.model.id, option.quantization, layers, option.plan, machine, files, sampling, sees=sees)
     return commands_for(launch)
 
 
