@@ -15,6 +15,7 @@ import numpy as np
 from advisor.errors import MissingPartError
 from advisor.machines.detect.host import memory
 from advisor.machines.detect.system import System
+from advisor.settings import only_at_home
 from advisor.units import KIB, MIB, format_size, parse_size
 
 LEAST_BYTES = 64 * MIB
@@ -49,8 +50,9 @@ def measure_bandwidth(
 ) -> BandwidthMeasurement:
     """The memory bandwidth in about `seconds`, with at most an eighth of the free memory.
 
-    Raises MissingPartError where too little memory is free to leave the caches.
+    Raises MissingPartError where too little memory is free to leave the caches, QuestionError on a hosted site.
     """
+    only_at_home("this site measures nothing on its own machine")
     machine = system or System()
     count = threads or machine.threads() or 1
     cache = last_level_cache(machine)

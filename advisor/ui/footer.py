@@ -14,7 +14,7 @@ def footer() -> None:
     st.space("medium")
     if settings().hosted:
         st.caption(
-            f"Headroom {__version__}. Nothing is sent anywhere unless you ask for it: of a file of yours only the header comes "
+            f"Headroom {__version__}. Nothing is sent anywhere unless you ask for it. Of a file of yours only the header comes "
             "here, and reports are kept when you share them."
         )
         address_bar()
