@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from advisor.advice.quality import Purpose, QualityKey, Rated, in_order, quality_key
-from advisor.advice.verdict import Verdict, judge
+from advisor.advice.verdict import WORST_FIRST, Verdict, judge, judge_grid
 from advisor.machines.profile import MachineProfile
+from advisor.memory.devices import devices_of
+from advisor.memory.grid import whole_grid
 from advisor.memory.plan import MemoryPlan
-from advisor.memory.planner import plan_memory, plan_quantizations
+from advisor.memory.planner import plan_memory
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 from advisor.models.quantization_names import QUANTIZATIONS
@@ -87,16 +89,12 @@ def best_whole(model: Candidate, machine: MachineProfile, settings_for: Settings
     Else its smallest, which is too large ("no").
     """
     names = [name for name in ladder(model) if not hopeless(model, name, machine)] or [ladder(model)[-1]]
-    files = [model.quantized(name) for name in names]
-    settings = settings_for(files[0]).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
-    tight: Option | None = None
-    for file, plan in zip(files, plan_quantizations(files, machine, settings), strict=True):
-        option = _option(model, file, plan, machine)
-        if option.verdict.verdict == "fits":
-            return option
-        if option.verdict.verdict == "tight" and tight is None:
-            tight = option
-    return tight or option
+    settings = settings_for(model.quantized(names[-1])).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
+    devices = devices_of(machine, 1)
+    verdicts = [WORST_FIRST[one] for one in judge_grid(whole_grid(model, names, [settings], devices), devices, machine)[:, 0]]
+    wanted = next((word for word in ("fits", "tight") if word in verdicts), None)
+    file = model.quantized(names[verdicts.index(wanted) if wanted else -1])
+    return _option(model, file, plan_memory(file, machine, settings), machine)
 
 
 def best_in_part(whole: Option, machine: MachineProfile, settings_for: SettingsFor) -> Option:

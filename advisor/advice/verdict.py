@@ -1,15 +1,21 @@
 """Does it fit? `judge` reads a plan against its machine and says why, in sentences with numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from advisor.machines.profile import MachineProfile
+from advisor.memory.devices import Device
+from advisor.memory.grid import Grid
 from advisor.memory.margins import gpu_margin, highest_gpu_limit, margin, reserve
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.units import format_size
 
 Word = Literal["fits", "tight", "partial", "no"]
-_WORST_FIRST: tuple[Word, ...] = ("no", "partial", "tight", "fits")
+WORST_FIRST: tuple[Word, ...] = ("no", "partial", "tight", "fits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,57 +41,79 @@ def judge(plan: MemoryPlan, machine: MachineProfile) -> Verdict:
     """
     found = [_judge_pool(pool, machine) for pool in plan.pools if pool.total_bytes]
     found += _judge_offload(plan)
-    found.sort(key=lambda one: _WORST_FIRST.index(one[0]))
+    found.sort(key=lambda one: WORST_FIRST.index(one[0]))
     known = [pool.headroom_bytes for pool in plan.pools if pool.headroom_bytes is not None]
     words = [word for word, _ in found]
     return Verdict(words[0], tuple(reason for _, reason in found), min(known) if known else None, "tight" in words)
 
 
+def judge_grid(grid: Grid, devices: Sequence[Device], machine: MachineProfile) -> NDArray[np.int8]:
+    """The verdict on every plan of `grid`, by file and context: its place in `WORST_FIRST`, as `judge` decides it."""
+    found = np.full(grid.totals.shape[:2], WORST_FIRST.index("fits"), dtype=np.int8)
+    for pool, total, gpu_total in grid.pools(devices):
+        words = np.empty_like(found)
+        for _, word, holds in reversed(_pool_rules(pool, machine, total, gpu_total)):
+            words[holds] = WORST_FIRST.index(word)
+        np.minimum(found, words, out=found, where=total > 0)
+    return found
+
+
+Rule = Literal["unknown", "too little", "over what it may take", "over the limit", "reserve", "margin", "gpu margin", "room"]
+Holds = Any
+"""True and False, or an array of them."""
+
+
+def _pool_rules(pool: Pool, machine: MachineProfile, total: Any, gpu_total: Any) -> list[tuple[Rule, Word, Holds]]:
+    """What may be said of `pool` where it holds `total` bytes, the GPUs `gpu_total` of them: the first that holds decides.
+
+    Both are numbers, or arrays of them.
+    """
+    capacity, limit, always = pool.capacity_bytes, pool.gpu_limit_bytes, total >= 0
+    if capacity is None:
+        return [("unknown", "fits" if pool.kind == "ram" else "tight", always)]
+    left = capacity - (pool.in_use_bytes or 0) - total
+    found: list[tuple[Rule, Word, Holds]] = [("too little", "no", left < 0)]
+    if limit is not None:
+        over, highest = gpu_total > limit, highest_gpu_limit(machine)
+        if highest is None:
+            found.append(("over what it may take", "no", over))
+        else:
+            # The memory as a whole holds it, but not if that much is the GPU's.
+            beyond = (gpu_total > highest) | (left < capacity - highest)
+            found += [("over what it may take", "no", over & beyond), ("over the limit", "tight", over)]
+    found += [("reserve", "tight", left < reserve(pool, machine)), ("margin", "tight", left < margin(pool, machine))]
+    if limit is not None:
+        found.append(("gpu margin", "tight", limit - gpu_total < gpu_margin(pool)))
+    return [*found, ("room", "fits", always)]
+
+
 def _judge_pool(pool: Pool, machine: MachineProfile) -> tuple[Word, str]:
-    name = _named(pool, machine)
-    needs = f"It needs {format_size(pool.total_bytes)} of {name}"
+    rules = _pool_rules(pool, machine, pool.total_bytes, pool.gpu_total_bytes)
+    rule, word = next((rule, word) for rule, word, holds in rules if holds)
+    return word, _reason(rule, pool, machine)
+
+
+def _reason(rule: Rule, pool: Pool, machine: MachineProfile) -> str:
+    needs = f"It needs {format_size(pool.total_bytes)} of {_named(pool, machine)}"
     if pool.capacity_bytes is None:
-        if pool.kind == "ram":
-            return "fits", f"{needs}, the size of which is not known."
-        return "tight", f"{needs}, the size of which is not known; give --memory-gib."
+        return f"{needs}, the size of which is not known{'.' if pool.kind == 'ram' else '; give --memory-gib.'}"
     room = pool.capacity_bytes - (pool.in_use_bytes or 0)
+    left, kept = room - pool.total_bytes, reserve(pool, machine)
     needs += f", which has {format_size(room)}{' free' if pool.in_use_bytes else ''}"
-    if room < pool.total_bytes:
-        return "no", f"{needs}: {format_size(pool.total_bytes - room)} too little."
-    if pool.gpu_limit_bytes is not None and pool.gpu_total_bytes > pool.gpu_limit_bytes:
-        return _over_limit(pool, machine, room - pool.total_bytes)
-    return _judge_margins(pool, machine, needs, room - pool.total_bytes)
-
-
-def _judge_margins(pool: Pool, machine: MachineProfile, needs: str, left: int) -> tuple[Word, str]:
-    """Whether what a pool holds leaves enough free."""
-    kept = reserve(pool, machine)
-    if left < kept:
-        return "tight", (
-            f"{needs}: that leaves {format_size(left)} to the system and other programs, which usually hold "
-            f"{format_size(kept)}. Close what is not needed."
-        )
-    if left < margin(pool, machine):
-        after = f"after the {format_size(kept)} that the system usually holds, " if kept else ""
-        return "tight", f"{needs}: {after}{format_size(left - kept)} to spare is less than a safe margin."
-    if pool.gpu_limit_bytes is not None and pool.gpu_limit_bytes - pool.gpu_total_bytes < gpu_margin(pool):
-        return "tight", (
-            f"The GPU needs {format_size(pool.gpu_total_bytes)} of the {format_size(pool.gpu_limit_bytes)} that it may take, "
-            "which leaves less than a safe margin."
-        )
-    return "fits", f"{needs}: {format_size(left)} to spare."
-
-
-def _over_limit(pool: Pool, machine: MachineProfile, left: int) -> tuple[Word, str]:
-    """The GPU's part is over its limit, though the memory as a whole holds it."""
-    said = (
-        f"The GPU needs {format_size(pool.gpu_total_bytes)}, and may take {format_size(pool.gpu_limit_bytes)} of the "
-        f"{format_size(pool.capacity_bytes)}"
-    )
-    highest = highest_gpu_limit(machine)
-    if highest is None or pool.gpu_total_bytes > highest or left < (pool.capacity_bytes or 0) - highest:
-        return "no", f"{said}: fewer layers on the GPU would fit."
-    return "tight", f"{said}. This raises the limit: {machine.raise_gpu_limit}"
+    gpu = f"The GPU needs {format_size(pool.gpu_total_bytes)}"
+    limit, memory = format_size(pool.gpu_limit_bytes or 0), format_size(pool.capacity_bytes)
+    after = f"after the {format_size(kept)} that the system usually holds, " if kept else ""
+    sentences: dict[Rule, str] = {
+        "too little": f"{needs}: {format_size(-left)} too little.",
+        "over what it may take": f"{gpu}, and may take {limit} of the {memory}: fewer layers on the GPU would fit.",
+        "over the limit": f"{gpu}, and may take {limit} of the {memory}. This raises the limit: {machine.raise_gpu_limit}",
+        "reserve": f"{needs}: that leaves {format_size(left)} to the system and other programs, which usually hold "
+        f"{format_size(kept)}. Close what is not needed.",
+        "margin": f"{needs}: {after}{format_size(left - kept)} to spare is less than a safe margin.",
+        "gpu margin": f"{gpu} of the {limit} that it may take, which leaves less than a safe margin.",
+        "room": f"{needs}: {format_size(left)} to spare.",
+    }
+    return sentences[rule]
 
 
 def _judge_offload(plan: MemoryPlan) -> list[tuple[Word, str]]:

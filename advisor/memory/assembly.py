@@ -1,14 +1,14 @@
 """From what each part takes to a `MemoryPlan`: rows by device, pools, and what was assumed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.profile import MachineProfile
 from advisor.memory.compute import ASSUMED_ARCHITECTURES
-from advisor.memory.devices import RAM, UNIFIED, Device
+from advisor.memory.devices import UNIFIED, Device, empty_pool
 from advisor.memory.layout import Layout
 from advisor.memory.overhead import gpu_overhead, host_overhead
 from advisor.memory.placement import Placement
@@ -115,18 +115,8 @@ def _pools(rows: Sequence[DevicePlan], devices: Sequence[Device], layout: Layout
         total = sum(row.total_bytes for row, _ in members)
         if name == UNIFIED and devices[0].backend == "metal":
             total -= layout.shared_pages(placement)
-        first = members[0][1]
-        pools.append(
-            Pool(
-                id=name,
-                kind="unified" if name == UNIFIED else "ram" if name == RAM else "vram",
-                capacity_bytes=first.capacity_bytes,
-                gpu_limit_bytes=first.limit_bytes,
-                in_use_bytes=first.in_use_bytes,
-                total_bytes=total,
-                gpu_total_bytes=sum(row.total_bytes for row, _ in members if row.kind == "gpu"),
-            )
-        )
+        gpu_total = sum(row.total_bytes for row, _ in members if row.kind == "gpu")
+        pools.append(replace(empty_pool(name, members[0][1]), total_bytes=total, gpu_total_bytes=gpu_total))
     return tuple(pools)
 
 

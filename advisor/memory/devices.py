@@ -6,6 +6,7 @@ from typing import Literal
 from advisor.machines.capacity import typical_capacity
 from advisor.machines.profile import Backend, MachineProfile
 from advisor.memory.overhead import gpu_overhead, system_reserve
+from advisor.memory.plan import Pool
 
 UNIFIED = "unified"
 RAM = "ram"
@@ -66,3 +67,16 @@ def devices_of(machine: MachineProfile | None, gpus: int) -> tuple[Device, ...]:
             capacity = typical_capacity(gpu.memory_bytes)
         found.append(Device(gpu.name, "gpu", gpu.backend, f"gpu{index}", capacity, gpu.in_use_bytes))
     return (*found, host)
+
+
+def empty_pool(name: str, first: Device) -> Pool:
+    """The memory `name`, of which `first` is the first device, with nothing in it."""
+    return Pool(
+        id=name,
+        kind="unified" if name == UNIFIED else "ram" if name == RAM else "vram",
+        capacity_bytes=first.capacity_bytes,
+        gpu_limit_bytes=first.limit_bytes,
+        in_use_bytes=first.in_use_bytes,
+        total_bytes=0,
+        gpu_total_bytes=0,
+    )

@@ -107,6 +107,7 @@ class QuantizedTensors(Sequence[Tensor]):
         return iter(self._made)
 
 
+@lru_cache(maxsize=4096)
 def group_types(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> tuple[GGMLQuantizationType, ...]:
     """The type of each group's tensors in a file of type `quantization`."""
     chosen = _gguf(quantization)
