@@ -69,8 +69,8 @@ def measure_grid(machine: str, memory_gib: float | None) -> tuple[float, float, 
     times, plans = [time.process_time()], 0
     for _ in range(2):
         devices, plans = devices_of(found, 1), 0
-        for model, own, settings in asked:
-            plans += judge_grid(whole_grid(model, own, settings, devices), devices, found).size
+        for model, own, each in asked:
+            plans += judge_grid(whole_grid(model, own, each, devices), devices, found).size
         times.append(time.process_time())
     return times[1] - times[0], times[2] - times[1], plans
 
