@@ -13,6 +13,8 @@ from advisor.engine.recipe import usable_cores
 from advisor.engine.status import engine_status
 from advisor.errors import DownloadCancelledError, DownloadError, HubError, MissingPartError, QuestionError
 from advisor.estimate import LLAMA_RUNTIMES, Estimate, device_json, estimate, estimate_for, model_json, pool_json, settings_for
+from advisor.machines.bandwidth import last_level_cache
+from advisor.machines.detect.system import System
 from advisor.machines.here import HERE
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
@@ -23,8 +25,9 @@ from advisor.models.resolve import resolve_model
 from advisor.models.sources.hub_address import HubAddress, hub_address
 from advisor.question import MachineAsked, Question, VerifyQuestion
 from advisor.settings import settings as service
-from advisor.verify.calibration import calibration_for, remember
-from advisor.verify.check import check
+from advisor.units import format_size
+from advisor.verify.calibration import calibration_for, place_of, remember
+from advisor.verify.check import Check, check
 from advisor.verify.child import COMMAND
 from advisor.verify.conclusion import Looked, calibration_run, measurement_of
 from advisor.verify.job import Ended, Job
@@ -32,11 +35,14 @@ from advisor.verify.measurement import MeasuredModel, Measurement, Plan
 from advisor.verify.plain_layout import needs_plain_layout, remember_plain_layout
 from advisor.verify.protocol import RunError, RunRequest
 from advisor.verify.sampler import Machine, ThisMachine
+from advisor.verify.slice_folder import clear_slice_files, make_slice_files
+from advisor.verify.slices import slices_of
 from advisor.verify.watchdog import Limits
 
 LLAMA_CPP, MLX = "llama-cpp", "mlx"
 BACKENDS = (LLAMA_CPP, MLX)
 PLAIN = "The engine crashed here before with weights in the CPU's own layout (AMX, CPU_REPACK), so it ran without."
+SLICE_CONTEXT, SLICE_SECONDS = 2048, 45.0
 _SAME_SIZE = 0.03
 """Files of one model and quantization by different makers differ by less."""
 _NOT_RUN = ("mmproj", "draft", "build", "depth")
@@ -80,6 +86,8 @@ def look(question: VerifyQuestion) -> Looked:
 
         return look_at_server(question, machine)
     asked = plain_question(question, MLX if question.backend == MLX else question.runtime)
+    if question.slice:
+        return _look_slices(question, asked, machine)
     if asked.runtime == MLX:
         return _look_mlx(question, asked, machine)
     return _look_llama(question, asked, resolve_model(asked.model, asked.quant), machine)
@@ -108,11 +116,15 @@ def start(
         needed, available = looked.check.host_bytes, readings.reading().available_bytes
         if not forced and available is not None and needed is not None and needed > available:
             raise RunError("refused", "other programs have taken the memory in the meantime; close some and start again")
+        if looked.slices is not None:
+            return replace(looked.request, target=str(make_slice_files(looked.slices)))
         if looked.download is None:
             return looked.request
         return replace(looked.request, target=str(fetch(looked.download, looked.model.quantization, job)))
 
     def ended(what: Ended) -> None:
+        if looked.slices is not None:
+            clear_slice_files()
         measured = measurement_of(looked, what)
         if (run := calibration_run(looked, measured)) is not None:
             remember(run)
@@ -200,6 +212,51 @@ def _look_llama(question: VerifyQuestion, asked: Question, model: ModelMetadata,
     request = RunRequest(LLAMA_CPP, str(file or ""), question=laid_out, extra_bufts=not plain)
     looked = looked_at(question, result, request, machine, download_bytes=0 if file else model.file_bytes or 0)
     return replace(looked, notes=(PLAIN,) if plain else (), download=address)
+
+
+def _look_slices(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:
+    if asked.runtime not in LLAMA_RUNTIMES or question.backend != LLAMA_CPP:
+        raise QuestionError("slices are measured by llama.cpp; leave the backend out", field="slice")
+    from advisor.engine.layout import question_for
+
+    model = resolve_model(asked.model, asked.quant)
+    asked = asked.model_copy(update={"context": min(asked.context or SLICE_CONTEXT, SLICE_CONTEXT)})
+    result = estimate_for(asked, model, machine)
+    place = place_of(result.plan)
+    if place == "split":
+        raise QuestionError(
+            f"{model.name} would lie partly on the GPU and partly in system memory, which no slice of it stands for; choose "
+            "fewer bits, or --gpu-layers 0",
+            field="slice",
+        )
+    reading = ThisMachine().reading()
+    slices = slices_of(model, cache_bytes=last_level_cache(System()), free_bytes=reading.available_bytes)
+    arrangement = arrange(model, machine, settings_for(asked, model, machine))
+    laid_out = question_for(arrangement, file=model.source)
+    layers = slices.weights.layers[2] + 1 if place == "gpu" else 0
+    laid_out = replace(laid_out, gpu_layers=layers, tensor_split=(), host_experts=(), load_mtp=False)
+    _check_engine()
+    request = RunRequest(
+        "slices",
+        "",
+        budget_s=min(question.seconds, SLICE_SECONDS),
+        threads=question.threads or inference_threads(machine),
+        question=laid_out.to_json(),
+        slices=slices.weights,
+        extra_bufts=not needs_plain_layout(machine),
+    )
+    said = f"Two slices take {format_size(slices.n_bytes)} of memory and disk for a minute; nothing is downloaded."
+    return Looked(
+        machine=machine,
+        model=named(model),
+        request=request,
+        check=Check("go", (said,), slices.n_bytes, slices.n_bytes, reading.available_bytes),
+        metadata=model,
+        memory_plan=result.plan,
+        plan=plan_json(result),
+        calibration=calibration_for(result.plan, machine),
+        slices=slices,
+    )
 
 
 def _look_mlx(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:

@@ -68,6 +68,11 @@ class Child:
         """Its exit code; None while it runs."""
         return self._process.poll()
 
+    def wait(self, seconds: float) -> None:
+        """Let it end by itself, for so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
     def kill(self) -> None:
         """End it and all that it started, at once. Harmless where it has ended."""
         with contextlib.suppress(psutil.Error):

@@ -27,6 +27,7 @@ from advisor.verify.measurement import (
     Spread,
 )
 from advisor.verify.protocol import Result, RunRequest, Trial
+from advisor.verify.slices import Slices
 
 BUSY = 0.1
 """Where other programs took more of the processor than this, speeds say little about the machine."""
@@ -49,6 +50,8 @@ class Looked:
     calibration: Calibration | None = None
     """What the forecast rests on beside the hardware's usual speed: earlier runs here."""
     notes: tuple[str, ...] = ()
+    slices: Slices | None = None
+    """What is run in place of the model."""
     download: HubAddress | None = None
     """Where its file is loaded from before it runs; None where it is here."""
 
@@ -88,12 +91,9 @@ def measurement_of(looked: Looked, ended: Ended) -> Measurement:
 def figures_of(result: Result, ended: Ended) -> Figures:
     """What was measured: rates with their spread, the middle of the first tokens, memory by part."""
     memory = MeasuredMemory(**(result.memory or {}))
-    memory = memory.model_copy(
-        update={
-            "process_peak_bytes": ended.process_peak_bytes if memory.process_peak_bytes is None else memory.process_peak_bytes,
-            "gpu_peak_bytes": ended.gpu_peak_bytes if memory.gpu_peak_bytes is None else memory.gpu_peak_bytes,
-        }
-    )
+    if ended.request is None or ended.request.slices is None:
+        seen = {"process_peak_bytes": ended.process_peak_bytes, "gpu_peak_bytes": ended.gpu_peak_bytes}
+        memory = memory.model_copy(update={name: size for name, size in seen.items() if getattr(memory, name) is None})
     return Figures(
         generate_tps=spread_of(result.generate),
         prompt_tps=spread_of(result.prompt),
@@ -169,6 +169,13 @@ def _model(model: MeasuredModel, result: Result | None) -> MeasuredModel:
     return model.model_copy(update={name: value for name, value in said.items() if getattr(model, name) is None})
 
 
+def _slice_notes(request: RunRequest) -> list[str]:
+    if request.slices is None:
+        return []
+    short, long, whole = request.slices.layers
+    return [f"Measured on slices of {short} and {long} of {whole} layers with random weights, not on the model itself."]
+
+
 def _verdict(looked: Looked, ended: Ended, figures: Figures | None) -> Outcome:
     if ended.stage == "cancelled":
         return "cancelled"
@@ -178,7 +185,7 @@ def _verdict(looked: Looked, ended: Ended, figures: Figures | None) -> Outcome:
 def _run(looked: Looked, ended: Ended, first_token_prompt: int | None) -> Run:
     request, result = ended.request or looked.request, ended.result
     retried = request.backend == "llama-cpp" and not request.extra_bufts and bool(ended.failures)
-    notes = [*looked.notes, *([RETRIED] if retried else []), *([] if result is None else result.notes)]
+    notes = [*looked.notes, *_slice_notes(request), *([RETRIED] if retried else []), *([] if result is None else result.notes)]
     if result is not None and (result.busy or 0) > BUSY:
         notes.append(f"Other programs took {result.busy:.0%} of the processor meanwhile, so speeds are too low; close them.")
     return Run(
@@ -192,6 +199,7 @@ def _run(looked: Looked, ended: Ended, first_token_prompt: int | None) -> Run:
         first_token_prompt_tokens=first_token_prompt,
         repeats=0 if result is None else len(result.generate),
         busy=None if result is None else result.busy,
-        repacked=request.extra_bufts if request.backend == "llama-cpp" else None,
+        repacked=request.extra_bufts if request.backend in ("llama-cpp", "slices") else None,
+        slice_layers=request.slices.layers[:2] if request.slices is not None else (),
         notes=tuple(notes[:20]),
     )

@@ -27,6 +27,7 @@ from advisor.verify.watchdog import Limits, Watchdog
 SAMPLE_S = 0.25
 SILENT_S = 300.0
 """A worker that tells nothing for so long has hung: a slow disk still reports its progress."""
+_ENDING_S = 2.0
 _ENDED: tuple[Stage, ...] = ("done", "failed", "cancelled")
 _CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGILL, -getattr(signal, "SIGBUS", 7), -signal.SIGABRT, 0xC0000005, 0xC000001D})
 """Exit codes after which a run is tried again without the CPU's own layout of weights; the last two are Windows'."""
@@ -247,6 +248,8 @@ class Job:
             except queue.Empty:
                 event = {}
             if event is None:
+                # It has closed its side; how it ends says what happened.
+                child.wait(_ENDING_S)
                 return None
             if event:
                 heard_at = time.monotonic()

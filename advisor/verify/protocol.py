@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from advisor.verify.held import held_by
 from advisor.verify.measurement import FailureKind, Stage
+from advisor.verify.slices import SliceWeights
 
 BUDGET_S = 90.0
 """How long a run measures, by default."""
@@ -32,12 +33,22 @@ class RunRequest:
     """Of llama.cpp: how the model is laid out, as an `engine.questions.PlanQuestion`."""
     context: int = 4096
     """Of MLX: tokens of context; llama.cpp's is in its question."""
+    slices: SliceWeights | None = None
+    """Of slices, whose two files are in the folder `target`: how they weigh."""
     model: str | None = None
     """Of a server: which of its models; None for the one that it has loaded."""
 
     def to_line(self) -> str:
         """The request as one line."""
         return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def of_line(cls, line: str) -> "RunRequest":
+        """The request in a line."""
+        fields = json.loads(line)
+        if fields["slices"] is not None:
+            fields["slices"] = SliceWeights(**{name: tuple(value) for name, value in fields["slices"].items()})
+        return cls(**fields)
 
 
 class RunError(Exception):

@@ -5,7 +5,6 @@ It ends when stdin does, whatever it is doing, so that it never outlives the pro
 
 import contextlib
 import importlib
-import json
 import os
 import sys
 import threading
@@ -18,6 +17,7 @@ BACKENDS = {
     "llama-cpp": "advisor.verify.backends.llama_cpp",
     "mlx": "advisor.verify.backends.mlx",
     "http": "advisor.verify.backends.http",
+    "slices": "advisor.verify.backends.sliced",
 }
 """Modules with `run(request, tell)`, which tells the result or raises RunError."""
 
@@ -26,7 +26,7 @@ def main() -> int:
     """Run what is asked; the exit code: 0 measured, 1 failed with a reason."""
     tell = Teller(_own_stdout())
     _first_to_go()
-    request = RunRequest(**json.loads(sys.stdin.readline()))
+    request = RunRequest.of_line(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         importlib.import_module(BACKENDS[request.backend]).run(request, tell)

@@ -26,6 +26,8 @@ _DEBUG, _CONTINUED = 1, 5
 """Levels of ggml's log; a continued line has no level of its own."""
 _LEAST_BUDGET_S = 20.0
 _CHECKED_S = 0.1
+_REALISTIC_TOKENS = 440
+"""Of the realistic prompt, with the tokenizers of SmolLM2 and Gemma 3."""
 
 
 def run(request: RunRequest, tell: Teller) -> None:
@@ -49,7 +51,7 @@ class Loaded:
         self.question = replace(PlanQuestion.from_json(request.question), file=request.target)
         self._threads = request.threads or usable_cores()
         self._llama: Any = import_engine()
-        self._library = Library(self._llama._lib, Path(str(self._llama.__file__)).parent / "lib")  # noqa: SLF001
+        self._library = self.library()
         self._lines: list[str] = [""]
         self._log = self._llama.llama_log_callback(self._hear)
         self._llama.llama_log_set(self._log, Pointer(0))
@@ -71,6 +73,12 @@ class Loaded:
         self.load_s = time.monotonic() - start
         self._vocabulary = self._llama.llama_model_get_vocab(self.model)
         self._n_vocab = int(self._llama.llama_vocab_n_tokens(self._vocabulary))
+
+    @staticmethod
+    def library() -> Library:
+        """The pinned engine's libraries. Raises RuntimeError where they are others."""
+        llama: Any = import_engine()
+        return Library(llama._lib, Path(str(llama.__file__)).parent / "lib")  # noqa: SLF001
 
     # --- loading --------------------------------------------------------------------------------------
 
@@ -187,13 +195,13 @@ class Loaded:
         return Trial(len(tokens), time.perf_counter() - start)
 
     def _tokenize(self, text: str) -> list[int]:
+        if self._llama.llama_vocab_type(self._vocabulary) == 0:
+            # LLAMA_VOCAB_TYPE_NONE: a slice has no words, and llama_tokenize would end the process. Any tokens take as long.
+            return [self._any() for _ in range(_REALISTIC_TOKENS)]
         data = text.encode()
         found = (self._llama.llama_token * (len(data) + 8))()
         count = self._llama.llama_tokenize(self._vocabulary, data, len(data), found, len(found), True, False)  # noqa: FBT003
-        if count <= 0:
-            # A vocabulary that was left out of the file has no words; random tokens take as long.
-            return [self._any() for _ in range(400)]
-        return list(found[:count])
+        return list(found[: max(count, 0)]) or [self._any() for _ in range(_REALISTIC_TOKENS)]
 
     def _decode(self, tokens: list[int]) -> None:
         array = (self._llama.llama_token * len(tokens))(*tokens)

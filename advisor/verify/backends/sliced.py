@@ -1,0 +1,59 @@
+"""Two slices of a model, as the worker runs them: filled, loaded together, and timed in turn for what the whole model takes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from advisor.verify.backends.llama_cpp import Loaded
+from advisor.verify.measuring import measure
+from advisor.verify.protocol import Result, RunError, RunRequest, Teller, Trial
+from advisor.verify.slice_files import SliceWriter
+from advisor.verify.slice_folder import NAMES
+from advisor.verify.slices import SliceWeights, whole_seconds
+
+
+def run(request: RunRequest, tell: Teller) -> None:
+    """Fill the two files in the folder `request.target`, time them, tell. Raises RunError."""
+    assert request.slices is not None
+    start = time.monotonic()
+    folder = Path(request.target)
+    tell.stage("loading")
+    try:
+        writer = SliceWriter(Loaded.library())
+        for name in NAMES:
+            writer.fill(folder / name)
+    except OSError as error:
+        raise RunError("disk", f"the slices could not be written ({error.strerror}); make room on the disk") from None
+    except (RuntimeError, AttributeError) as error:
+        raise RunError("missing part", f"the engine cannot be used here: {error}") from None
+    short, long = (Loaded(replace(request, target=str(folder / name)), tell) for name in NAMES)
+    subject = Sliced(short, long, request.slices)
+    result = Result(engine=f"{short.version}, slices of {request.slices.layers[0]} and {request.slices.layers[1]} layers")
+    left = max(20.0, request.budget_s - (time.monotonic() - start))
+    prompt, generated = short.most(request.prompt_tokens), short.most(request.generated_tokens)
+    measure(subject, tell, result, budget_s=left, prompt=prompt, generated=generated)
+    tell.result(result)
+
+
+class Sliced:
+    """The whole model, by what its slices take, as `measuring.Subject`."""
+
+    def __init__(self, short: Loaded, long: Loaded, weights: SliceWeights) -> None:
+        self._short, self._long, self._weights = short, long, weights
+
+    def prompt(self, tokens: int) -> Trial:
+        """A prompt of this length."""
+        return self._whole(lambda model: model.prompt(tokens), self._weights.worked)
+
+    def generate(self, tokens: int) -> Trial:
+        """As many tokens."""
+        return self._whole(lambda model: model.generate(tokens), self._weights.read)
+
+    def first_token(self, most: int) -> Trial:
+        """A prompt as long as the realistic one; a slice has no words."""
+        return self._whole(lambda model: model.first_token(most), self._weights.worked)
+
+    def _whole(self, piece: Callable[[Loaded], Trial], weights: tuple[float, float, float]) -> Trial:
+        short, long = piece(self._short), piece(self._long)
+        return Trial(short.tokens, whole_seconds(short.seconds, long.seconds, weights))
