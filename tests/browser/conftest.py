@@ -101,7 +101,8 @@ class Visitor:
         self.page.get_by_text("Nothing is sent anywhere unless you ask for it.").wait_for()
         self.page.wait_for_function("!document.querySelector('[data-stale=\"true\"]')")
         # The engine may still be planning what the formula already shows.
-        self.page.locator(".look-again").wait_for(state="detached", timeout=FIRST_ANSWER_MS)
+        said = "document.querySelector('.st-key-grade')?.innerText ?? ''"
+        self.page.wait_for_function(f"!({said}).includes('is planning')", timeout=FIRST_ANSWER_MS)
         return self.page
 
     @property
@@ -111,9 +112,9 @@ class Visitor:
 
     @property
     def figures(self):
-        """The row of figures, each with its grade."""
+        """The row of memory figures, each with its grade."""
         self.page.locator(".numbers .number").first.wait_for()
-        return self.page.locator(".numbers").inner_text()
+        return self.page.locator(".numbers").first.inner_text()
 
     @property
     def grade(self):
