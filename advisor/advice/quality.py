@@ -142,7 +142,7 @@ def _basis(benchmarks: Sequence[str], purpose: Purpose) -> str:
     text = f"one score fitted on {len(benchmarks)} benchmark{'s' * (len(benchmarks) > 1)} ({names})"
     if said := _models()["purposes"][purpose].get("note"):
         return f"{text}; {said}"
-    return text if own else f"{text}, none of them of {purpose} alone"
+    return text if own else f"{text}, none about {purpose} alone"
 
 
 @lru_cache(maxsize=16384)

@@ -166,7 +166,7 @@ def test_every_score_has_an_interval_and_names_its_benchmarks(purpose: Purpose) 
 def test_a_purpose_without_a_benchmark_of_its_own_says_so() -> None:
     quality = model_quality("qwen3.8-27b", "code")
     assert quality
-    assert quality.basis.endswith("none of them of code alone")
+    assert quality.basis.endswith("none about code alone")
     documents = model_quality("llama-3.1-8b", "documents")
     assert documents
     assert "no benchmark of long documents" in documents.basis
