@@ -12,7 +12,9 @@ from advisor.errors import MissingPartError, QuestionError
 
 
 def estimate(
-    model: Annotated[str | None, typer.Argument(help="A catalogue id or a .gguf file.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="A catalogue id, a .gguf file, owner/repo:QUANT of the hub, ollama:NAME ...")
+    ] = None,
     quant: Annotated[str | None, typer.Option(help="Quantization, such as Q4_K_M.")] = None,
     machine: Machine = None,
     runtime: Annotated[str | None, typer.Option(help="The program that will run it.")] = None,

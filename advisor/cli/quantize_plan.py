@@ -9,7 +9,7 @@ from advisor.cli.output import print_json, print_text, width
 
 
 def quantize_plan(
-    model: Annotated[str, typer.Argument(help="A catalogue id or a .gguf file.")],
+    model: Annotated[str, typer.Argument(help="A catalogue id, a .gguf file, owner/repo:QUANT of the hub, ollama:NAME ...")],
     quant: Annotated[str, typer.Option(help="One quantization, such as Q4_K_M, or all.")] = "all",
     as_json: Json = False,
 ) -> None:
