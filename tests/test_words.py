@@ -5,8 +5,10 @@ from advisor.advice.verdict import judge
 from advisor.estimate import estimate
 from advisor.models.library import catalogue
 from advisor.question import Question
+from advisor.speed.forecast import Range, SpeedForecast
 from advisor.words import (
     curves_text,
+    felt,
     headline,
     in_short,
     machine_line,
@@ -14,7 +16,9 @@ from advisor.words import (
     parameters,
     result_row,
     round_size,
+    seconds,
     shown_pools,
+    speed_line,
     stack_text,
     tightest,
     tokens,
@@ -145,3 +149,31 @@ def test_curves_in_words():
 def test_the_headline_says_how_large_a_model_may_be(fields, said):
     one = option(**fields, gpu_layers="all") if "cpu" not in fields["machine"] else option(**fields)
     assert said in headline(answer(**fields).machine, [one])
+
+
+@pytest.mark.parametrize(
+    ("tps", "words"),
+    [
+        (143.0, "faster than you read"),
+        (40.0, "faster than you read"),
+        (25.0, "comfortable to read along"),
+        (9.0, "about as fast as people read"),
+        (4.0, "slower than you read"),
+        (0.3, "something to leave running"),
+    ],
+)
+def test_a_speed_is_said_as_it_feels(tps: float, words: str) -> None:
+    assert felt(tps) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.314, "0.31 s"), (12.4, "12 s"), (240.0, "4 min"), (11520.0, "3.2 h")])
+def test_a_duration_is_said_in_the_unit_that_fits(value: float, words: str) -> None:
+    assert seconds(value) == words
+
+
+def test_a_speed_is_said_with_its_range_and_grade() -> None:
+    speed = SpeedForecast(Range(35, 41, 47), Range(800, 1000, 1300), Range(0.4, 0.5, 0.7), None, "typical", ())
+    assert speed_line(speed) == (
+        "About 41 (35 to 47) tokens/s, faster than you read; reads prompts at 1000 (800 to 1300) tokens/s, so 512 tokens take "
+        "0.50 s until the first word (typical; the range holds 80 % of cases)."
+    )

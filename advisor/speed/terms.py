@@ -62,6 +62,8 @@ def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]
     for index in range(work.placement.device_count):
         device = devices[index]
         dense, experts = work.dense_bytes[index], work.expert_bytes[index] * work.active_share
+        if not dense + experts:
+            continue
         name = "host" if index == work.placement.host else "weights"
         if dense:
             yield Term(dense / device.bandwidth, factors(name, device))

@@ -89,16 +89,22 @@ class Work:
     @cached_property
     def mixture_blocks(self) -> NDArray[np.float64]:
         """Blocks with experts, by the device of the experts."""
+        if not self.hp.expert_count:
+            return np.zeros(self.placement.device_count)
         return self._by_device(self._expert_devices, np.asarray(self.hp.mixture[: self.hp.layer_count], dtype=np.float64))
 
     @cached_property
     def recurrent_blocks(self) -> NDArray[np.float64]:
         """Blocks with a recurrent state, by device."""
+        if not any(self.hp.recurrent):
+            return np.zeros(self.placement.device_count)
         return self._by_device(self._blocks, np.asarray(self.hp.recurrent[: self.hp.layer_count], dtype=np.float64))
 
     @cached_property
     def crossings(self) -> int:
         """How often one token goes from one device to another and back to the host for its logits."""
+        if len({*self.placement.blocks, self.placement.output}) == 1 and not any(self.placement.experts_on_host):
+            return 0
         path: list[int] = []
         for block, experts in zip(self._blocks.tolist(), self._expert_devices.tolist(), strict=True):
             path += [block] if block == experts else [block, experts]
