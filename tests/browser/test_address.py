@@ -35,10 +35,12 @@ def test_back_undoes_and_forward_redoes(visit):
     page.go_back()
     visitor.address_becomes("context=8192")
     page.wait_for_function("text => document.querySelector('[data-testid=stApp]').innerText.includes(text)", arg="context 8k")
+    visitor.settled()
     assert visitor.figures == before
     page.go_forward()
     visitor.address_becomes("context=16384")
     page.wait_for_function("text => document.querySelector('[data-testid=stApp]').innerText.includes(text)", arg="context 16k")
+    visitor.settled()
     assert visitor.figures == after
 
 
