@@ -54,16 +54,16 @@ class EstimateAnswer(Answer):
 class QualitySaid(Answer):
     """How good the model is at the purpose, after its quantization: a score with its interval, and what it rests on."""
 
-    model_config = ConfigDict(extra="allow")
-
     score: float | None
+    low: float | None
+    high: float | None
     basis: str | None
 
 
 class OptionAnswer(Answer):
     """One model in its best file."""
 
-    rank: int
+    rank: int | None
     model: MeasuredModel
     quantization: str
     settings: RunSettings
@@ -85,6 +85,41 @@ class FitAnswer(Answer):
     context: int | None
     purpose: str
     options: list[OptionAnswer]
+    assumptions: list[str]
+
+
+class AlternativeAnswer(OptionAnswer):
+    """Another option, and why it was not chosen."""
+
+    why_not: str
+
+
+class ChangeAnswer(Answer):
+    """One change that would make the model fit."""
+
+    kind: str
+    text: str
+    verdict: Verdict
+    quantization: str | None
+    settings: RunSettings
+
+
+class RecommendAnswer(Answer):
+    """As `advisor recommend --json`."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")]
+    machine: MachineSaid
+    purpose: str
+    choice: OptionAnswer | None
+    why: list[str]
+    advice: list[str]
+    sure: bool
+    refused: OptionAnswer | None
+    commands: dict[str, str]
+    """By program, to be pasted."""
+    notes: dict[str, list[str]]
+    alternatives: list[AlternativeAnswer]
+    changes: list[ChangeAnswer]
     assumptions: list[str]
 
 

@@ -22,6 +22,7 @@ from advisor.answers import (
     MachineList,
     ModelLine,
     ModelList,
+    RecommendAnswer,
     ReportLine,
     ReportList,
     Shared,
@@ -33,7 +34,8 @@ from advisor.machines.here import HERE
 from advisor.machines.library import library
 from advisor.machines.profile import MachineProfile
 from advisor.models.library import catalogue
-from advisor.question import Asked, FitQuestion, Question
+from advisor.question import Asked, FitQuestion, Question, RecommendQuestion
+from advisor.recommend import recommend
 from advisor.reports import exporting
 from advisor.reports.making import report_of_measurement
 from advisor.reports.report import HardwareReport
@@ -46,7 +48,7 @@ from advisor.web.metrics import CONTENT_TYPE, METRICS
 from advisor.web.work import Busy, Work
 
 PREFIX = "/api/v1"
-_QUESTIONS: dict[str, type[Asked]] = {"/estimate": Question, "/fit": FitQuestion}
+_QUESTIONS: dict[str, type[Asked]] = {"/estimate": Question, "/fit": FitQuestion, "/recommend": RecommendQuestion}
 _MANY = 100_000
 
 Id = Annotated[str, Path(max_length=80)]
@@ -104,6 +106,10 @@ def _add_questions(api: FastAPI, thinking: Work) -> None:
     @api.post("/fit", tags=["questions"], summary="What a machine can run, best first")
     async def _fit(question: FitQuestion) -> FitAnswer:
         return FitAnswer.model_validate(await thinking.run(lambda: fit_machine(question).to_json()))
+
+    @api.post("/recommend", tags=["questions"], summary="What to run, why, and by which command")
+    async def _recommend(question: RecommendQuestion) -> RecommendAnswer:
+        return RecommendAnswer.model_validate(await thinking.run(lambda: recommend(question).to_json()))
 
 
 def _add_lists(api: FastAPI, reading: Work) -> None:
