@@ -1,0 +1,102 @@
+"""What a slice says of a whole model: both made of random weights, loaded in one process, timed in turn.
+
+python -m benchmarks.slices [--clock cpu|wall] [MODEL:QUANT ...]
+
+With the processor's own clock (the default) one thread computes and its time is counted, so that other programs on the machine
+hardly matter; with the wall clock all cores are used.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from advisor.engine.layout import question_for
+from advisor.engine.recipe import usable_cores
+from advisor.machines.bandwidth import last_level_cache
+from advisor.machines.detect.system import System
+from advisor.memory.planner import arrange
+from advisor.memory.presets import resolve
+from advisor.models.library import catalogue
+from advisor.models.skeleton import write_skeleton
+from advisor.verify.backends.llama_cpp import Loaded
+from advisor.verify.backends.sliced import Sliced
+from advisor.verify.measuring import Subject
+from advisor.verify.protocol import RunRequest, Teller
+from advisor.verify.slice_files import SliceWriter
+from advisor.verify.slices import slices_of
+
+MODELS = ("qwen3-4b:Q4_K_M", "olmoe-1b-7b:Q4_K_M")
+"""A dense one of 2.3 GiB and one of experts of 3.9 GiB."""
+ROUNDS = 5
+GENERATED, PROMPT = 16, 64
+
+
+def main() -> int:
+    """Print a line a model and figure; 1 where a generation is further off than 10 %."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu")
+    options = parser.parse_args()
+    asked = [each.partition(":") for each in options.models]
+    errors = [compare(name, quantization or "Q4_K_M", options.clock) for name, _, quantization in asked]
+    return 0 if all(abs(error) <= 0.1 for error in errors) else 1
+
+
+def compare(name: str, quantization: str, clock: str) -> float:
+    """Time a model whole and by slices; the error of the generation."""
+    model = catalogue().find(name).quantized(quantization)
+    found = slices_of(model, cache_bytes=last_level_cache(System()), free_bytes=None)
+    settings = resolve({"context": 512, "slots": 1}, model, has_gpu=False)
+    laid_out = replace(question_for(arrange(model, None, settings, gpus=1), file="-"), gpus=0, gpu_layers=0).to_json()
+    threads = 1 if clock == "cpu" else usable_cores()
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"whole": (model.keys or {}, model.tensors)}
+        files |= {"short": (found.short.keys, found.short.tensors), "long": (found.long.keys, found.long.tensors)}
+        writer, loaded = SliceWriter(Loaded.library()), {}
+        for label, (keys, tensors) in files.items():
+            path = Path(folder) / f"{label}.gguf"
+            write_skeleton(path, keys, tensors)
+            writer.fill(path)
+            request = RunRequest("llama-cpp", str(path), threads=threads, question=laid_out)
+            loaded[label] = Loaded(request, Teller(sys.stderr))
+            loaded[label].clock = time.thread_time if clock == "cpu" else time.perf_counter
+    sliced = Sliced(loaded["short"], loaded["long"], found.weights)
+    whole = loaded["whole"]
+    subjects: tuple[Subject, ...] = (whole, sliced)
+    for subject in subjects:
+        subject.generate(2)
+    size = sum(tensor.n_bytes for tensor in model.tensors)
+    print(
+        f"{name} {quantization}, {size / 2**30:.1f} GiB, {found.weights.layers[2]} layers; slices of {found.weights.layers[0]} "
+        f"and {found.weights.layers[1]}, {found.n_bytes / 2**30:.1f} GiB; {threads} threads, {clock} clock",
+        flush=True,
+    )
+    error = report("generation", *timed(lambda subject: subject.generate(GENERATED).rate, whole, sliced))
+    report("prompt", *timed(lambda subject: subject.prompt(PROMPT).rate, whole, sliced))
+    return error
+
+
+def timed(piece: Callable[[Subject], float], whole: Subject, sliced: Subject) -> tuple[list[float], list[float]]:
+    """Rates of both, in turn."""
+    pairs = [(piece(whole), piece(sliced)) for _ in range(ROUNDS)]
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def report(what: str, whole: list[float], sliced: list[float]) -> float:
+    """Print medians, spread and error; the error."""
+    error = median(sliced) / median(whole) - 1
+    print(
+        f"  {what:10s} whole {median(whole):8.2f} tokens/s ({min(whole):.2f} to {max(whole):.2f})   "
+        f"slices {median(sliced):8.2f} ({min(sliced):.2f} to {max(sliced):.2f})   error {error:+.1%}",
+        flush=True,
+    )
+    return error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Slices of models: which layers, how large, and what is worked out from their times."""
+
+import pytest
+
+from advisor.models.gguf_header import read_header
+from advisor.models.library import catalogue
+from advisor.verify.slice_folder import clear_slice_files, make_slice_files
+from advisor.verify.slices import _period, slice_keys, slices_of, whole_seconds
+
+MIB, GIB = 2**20, 2**30
+
+
+def made(name: str, quantization: str = "Q4_K_M", **sizes):
+    fields = {"cache_bytes": 32 * MIB, "free_bytes": 64 * GIB, **sizes}
+    return slices_of(catalogue().find(name).quantized(quantization), **fields)
+
+
+def test_the_time_of_the_whole_follows_from_two():
+    """100 ms beside the layers and 2 ms for each unit of them: 4 and 8 units take 108 and 116 ms, 32 take 164 ms."""
+    assert whole_seconds(0.108, 0.116, (4, 8, 32)) == pytest.approx(0.164)
+    assert whole_seconds(0.5, 0.4, (4, 8, 32)) == 0.5, "noise makes no layer take less than nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # Before the pattern begins, and its period: DeepSeek's dense layers, Jamba's and Qwen's mixtures of kinds.
+        ("llama-3.1-8b", (0, 1)),
+        ("deepseek-r1-671b", (3, 1)),
+        ("qwen3-30b-a3b", (0, 1)),
+        ("granite-4.0-h-tiny", (0, 10)),
+        ("qwen3.5-4b", (0, 4)),
+    ],
+)
+def test_layers_repeat_in_a_pattern(name, expected):
+    model = catalogue().find(name).quantized("Q4_K_M")
+    blocks = [[] for _ in range(model.hyperparameters.block_count)]
+    for tensor in model.tensors:
+        if tensor.name.startswith("blk."):
+            blocks[int(tensor.name.split(".")[1])].append(tensor)
+    assert _period(blocks) == expected
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen3-30b-a3b", "granite-4.0-h-tiny", "gemma-3-27b"])
+def test_each_slice_and_their_difference_leave_the_cache(name):
+    found = made(name)
+    short, long, whole = found.weights.layers
+    layers = dict.fromkeys(range(whole), 0)
+    for tensor in found.long.tensors:
+        if tensor.name.startswith("blk."):
+            layers[int(tensor.name.split(".")[1])] += tensor.n_bytes
+    assert 0 < short < long <= whole
+    assert sum(layers[number] for number in range(short)) >= 128 * MIB
+    assert sum(layers[number] for number in range(short, long)) >= 128 * MIB
+    assert found.n_bytes < 4e9
+    assert found.weights.read[0] < found.weights.read[1] <= found.weights.read[2]
+
+
+def test_of_experts_only_their_share_counts():
+    """Qwen3 30B A3B: 8 of 128 experts, 3.3 of 30.5 billion parameters for a token."""
+    weights = made("qwen3-30b-a3b").weights
+    assert 2.5e9 < weights.worked[2] < 3.4e9
+    dense = made("llama-3.1-8b").weights
+    assert 6.9e9 < dense.worked[2] < 7.0e9, "8.03 billion without embedding and output layer"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantization", "sizes", "said"),
+    [
+        ("smollm2-135m", "Q4_K_M", {}, "too small for slices"),
+        ("llama-3.3-70b", "Q8_0", {}, "more than the 3.73 GiB that they may"),
+        ("llama-3.1-8b", "Q8_0", {"free_bytes": 2 * GIB}, "more than 30% of the 2.00 GiB of memory that are free"),
+        ("llama-3.1-8b", "Q4_K_M", {"cache_bytes": 480 * MIB}, "more than the 3.73 GiB"),
+    ],
+)
+def test_what_cannot_be_sliced_is_refused_with_the_size(name, quantization, sizes, said):
+    with pytest.raises(ValueError, match="slices") as caught:
+        made(name, quantization, **sizes)
+    assert said in str(caught.value)
+
+
+def test_lists_with_a_value_a_layer_are_cut():
+    keys = {
+        "general.architecture": "gemma",
+        "general.name": "x",
+        "gemma.block_count": 4,
+        "gemma.attention.head_count_kv": [1, 2, 3, 4],
+        "gemma.rope.sections": [1, 2],
+        "gemma.nextn_predict_layers": 1,
+        "tokenizer.ggml.tokens": ["a"] * 4,
+    }
+    assert slice_keys(keys, 2) == {
+        "general.architecture": "gemma",
+        "gemma.block_count": 2,
+        "gemma.attention.head_count_kv": [1, 2],
+        "gemma.rope.sections": [1, 2],
+    }
+
+
+def test_files_of_slices_hold_what_they_should_and_go_again(tmp_path):
+    found = made("llama-3.1-8b")
+    folder = tmp_path / "slices"
+    folder.mkdir()
+    (folder / "left.gguf").write_text("of a run that was killed")
+    make_slice_files(found, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["long.gguf", "short.gguf"]
+    header = read_header(folder / "long.gguf")
+    assert header.metadata["llama.block_count"] == found.weights.layers[1]
+    assert [tensor.name for tensor in header.tensors] == [tensor.name for tensor in found.long.tensors]
+    assert (folder / "long.gguf").stat().st_size >= found.long.n_bytes
+    clear_slice_files(folder)
+    assert not folder.exists()
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_slice_runs_and_leaves_no_file(tmp_path, monkeypatch):
+    """The whole way: two slices of a 0.6B, filled by ggml, loaded by llama.cpp."""
+    from advisor.question import VerifyQuestion
+    from advisor.verification import look, start
+    from advisor.verify import slice_folder, slices
+
+    monkeypatch.setattr(slices, "_LEAST_BYTES", 16 * MIB)
+    monkeypatch.setattr(slices, "_WISHED_BYTES", 16 * MIB)
+    monkeypatch.setattr(slices, "_TIMES_THE_CACHE", 0)
+    monkeypatch.setattr(slice_folder, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("advisor.verify.calibration.data_folder", lambda: tmp_path / "data")
+    question = VerifyQuestion(model="qwen3-0.6b", quant="Q4_0", slice=True, seconds=5, context=256)
+    found = start(look(question), folder=tmp_path / "turns").wait()
+    assert (found.verdict, found.failures) == ("measured", ())
+    assert len(found.run.slice_layers) == 2
+    assert found.measurement.generate_tps.median > 0
+    assert found.measurement.memory.process_peak_bytes is None, "a slice's memory is not the model's"
+    assert any("not on the model itself" in note for note in found.run.notes)
+    assert not (tmp_path / "cache" / "verify" / "slices").exists()
+    assert not (tmp_path / "data").exists(), "a slice calibrates nothing"
