@@ -45,7 +45,8 @@ PRIORS = {
     "unpack@rocm~2025": 1.3,
     "mixture": 2.0,
     "recurrent": 2.0,
-    "crossing": 3.0,
+    "crossing": 5.0,
+    "host_crossing": 5.0,
     "token": 2.0,
     "operations": 2.5,
     "operations@cuda": 0.85,
@@ -72,7 +73,7 @@ PRIORS = {
 They matter where there are few rows."""
 WIDTHS = {"": 0.7, "@": 0.4, "/": 0.3, "#": 0.2, "~": 0.25}
 """How far a parameter may go from 0 before it is drawn back, by its last mark: the prior's standard deviation."""
-NARROW = {"weights": 0.15, "cache": 1.5, "host": 0.6, "attention": 1.5, "link": 0.5}
+NARROW = {"weights": 0.15, "cache": 1.5, "host": 0.6, "attention": 1.5, "link": 0.25}
 """Parts of that for factors that physics holds: nothing reads faster than its memory."""
 DOUBTFUL = 0.02
 """Weight of a row whose machine is known to be slower than others of its kind."""
@@ -176,23 +177,16 @@ def row_weights(rows: Sequence[Measurement]) -> Floats:
     return np.array([count[kind] ** -0.5 * (DOUBTFUL if row.doubt else 1.0) for kind, row in zip(kinds, rows, strict=True)])
 
 
-def out_of_fold(system: System, key: Callable[[Measurement], str], folds: int = 20) -> Floats:
+def out_of_fold(system: System, key: Callable[[Measurement], str]) -> Floats:
     """log(measured / forecast) of the speed of every row, forecast by a fit that saw no row with the same key."""
-    keys = sorted({key(row) for row in system.rows})
-    number = {name: index % folds for index, name in enumerate(sorted(keys, key=_shuffled))}
-    fold = np.array([number[key(row)] for row in system.rows])
+    folds = np.array([key(row) for row in system.rows])
     weights, errors = row_weights(system.rows), np.zeros(len(system.rows))
     near = system.fit(np.ones(len(system.rows), dtype=np.bool_), weights)
-    for index in range(folds):
-        left_out = fold == index
+    for fold in dict.fromkeys(folds.tolist()):
+        left_out = folds == fold
         parameters = system.fit(~left_out, weights, near)
         errors[left_out] = (system.forecast(parameters) - system.measured)[left_out]
     return errors
-
-
-def _shuffled(name: str) -> tuple[int, str]:
-    """An order that has nothing to do with the names, alike on every machine."""
-    return sum((index + 1) * ord(letter) * 7919 for index, letter in enumerate(name)) % 1009, name
 
 
 def spreads(system: System, errors: Iterable[Floats]) -> dict[str, tuple[float, float, int]]:
@@ -229,7 +223,7 @@ def calibrated() -> str:
         lines += [
             f'"{name}" = [{np.exp(value):.4g}, {behind[name]}]' for name, value in zip(system.names, parameters, strict=True)
         ]
-        errors = [out_of_fold(system, lambda row: row.machine), out_of_fold(system, lambda row: row.family, folds=12)]
+        errors = [out_of_fold(system, lambda row: row.machine), out_of_fold(system, lambda row: row.family)]
         for group, (low, high, rows) in spreads(system, errors).items():
             ranges.append(f'"{group}" = [{low:.3f}, {high:.3f}, {rows}]')
     return "\n".join([*lines, "", "[spreads]", *ranges, ""])

@@ -81,7 +81,8 @@ def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]
         if recurrent := work.recurrent_blocks[index]:
             yield Term(recurrent * _STEP_S, backend_factors("recurrent", device))
     if work.crossings:
-        yield Term(work.crossings * _STEP_S, ("crossing",))
+        with_host = work.blocks[-1] or work.mixture_blocks[-1]
+        yield Term(work.crossings * _STEP_S, ("host_crossing" if with_host else "crossing",))
     yield Term(_TOKEN_S, ("token",))
 
 
