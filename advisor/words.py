@@ -1,7 +1,7 @@
 """What is said about plans and machines, in words. Pages, the command line and reports use the same sentences."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.advice.options import Option
 from advisor.advice.verdict import Verdict
@@ -11,6 +11,9 @@ from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.speed.forecast import Range, SpeedAtDepth, SpeedForecast
 from advisor.units import UnitSystem, format_number, format_size
+
+if TYPE_CHECKING:
+    from advisor.recommend import Recommended
 
 COMPONENTS: dict[str, str] = {
     "weights": "Weights",
@@ -262,6 +265,17 @@ def headline(machine: MachineProfile, options: Sequence[Option]) -> str:
     if any(option.verdict.verdict == "partial" for option in options):
         return f"{who} runs models only with part of them in system memory, and slowly"
     return f"No model of the catalogue fits {'this machine' if machine.origin == 'detected' else machine.name}"
+
+
+def best_line(result: "Recommended") -> str | None:
+    """What is advised, in a sentence: "Best for chat: Qwen3 32B in Q4_K_M, about 19 tokens/s."; None where nothing is."""
+    found = result.recommendation
+    if found is None:
+        return None
+    rate = found.choice.speed.generate_tps if found.choice.speed else None
+    pace = f", about {format_number(rate.expected)} tokens/s" if rate else ""
+    lead = "Best" if found.sure else "Nearest to what is wished"
+    return f"{lead} for {result.question.purpose}: {found.choice.model.name} in {found.choice.quantization}{pace}."
 
 
 def stack_text(plan: MemoryPlan, system: UnitSystem = "GiB") -> str:

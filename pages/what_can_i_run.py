@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from advisor.advice.purposes import PURPOSES
 from advisor.paths import pages_folder
-from advisor.question import CONTEXTS, FitQuestion, Question
+from advisor.question import CONTEXTS, FitQuestion, Question, RecommendQuestion
 from advisor.ui.cached import fit_on
 from advisor.ui.found_here import already_here
 from advisor.ui.inert import inert
@@ -12,7 +13,7 @@ from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
 from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.ui.warm import USUAL_CONTEXT
-from advisor.words import result_row, tokens
+from advisor.words import best_line, result_row, tokens
 
 PAGE = "fit"
 
@@ -20,7 +21,16 @@ opened = open_question(PAGE, FitQuestion, FitQuestion(context=USUAL_CONTEXT))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
 usual = opened.question.context or USUAL_CONTEXT
-context = st.segmented_control(
+knobs = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+purpose = knobs.segmented_control(
+    "Purpose",
+    list(PURPOSES),
+    format_func=str.capitalize,
+    key=seed(opened, "fit:purpose", opened.question.purpose),
+    required=True,
+    help="Models are ordered by how well they answer for it.",
+)
+context = knobs.segmented_control(
     "Context",
     sorted({*CONTEXTS, usual}),
     format_func=tokens,
@@ -28,25 +38,44 @@ context = st.segmented_control(
     required=True,
     help="How much text the model keeps in view, prompt and answer together. 8k tokens are about 12 pages.",
 )
+least = knobs.number_input(
+    "At least, tokens/s",
+    0.0,
+    1000.0,
+    step=5.0,
+    value=None,
+    key=seed(opened, "fit:tps", opened.question.min_tps),
+    placeholder="any speed",
+    format="%g",
+    width=170,
+)
 assert context is not None
-question = opened.question.model_copy(update={**chosen.asked.machine_fields(), "context": context})
+assert purpose is not None
+wishes = {"context": context, "purpose": purpose, "min_tps": least or None}
+question = opened.question.model_copy(update={**chosen.asked.machine_fields(), **wishes})
 publish(PAGE, question)
 for complaint in complaints(PAGE, (opened.complaint, chosen.complaint)):
     said.warning(inert(complaint))
 with said, st.spinner("Laying out every model of the list …"):
     fit = fit_on(question, chosen.machine, chosen.assumptions, in_part=False)
-pending = None
+whole = None
 if not fit.complete and any(option.verdict.verdict == "no" for option in fit.options):
     whole = later().fit(question, chosen.machine, chosen.assumptions)
-    fit, pending = (whole.result(), None) if whole.done() else (fit, whole)
+    fit = whole.result() if whole.done() else fit
+asked = RecommendQuestion(**chosen.asked.machine_fields(), **wishes)
+best = later().recommended(asked, chosen.machine, chosen.assumptions)
 said.header(inert(fit.headline), anchor=False)
+if best.done() and (advice := best_line(best.result())):
+    said.markdown(f"{inert(advice)} [Why, and the command that runs it](recommendation?{asked.to_query()})")
+elif not best.done():
+    said.markdown("What suits best is still being weighed …")
 said.caption(
-    f"With {tokens(context)} tokens of context in llama-server. For each model its best file; larger and newer ones first. "
-    "Memory is by formula."
+    f"With {tokens(context)} tokens of context in llama-server. For each model its best file, in order of what is expected of "
+    f"it for {purpose}. Memory is by formula, speed is a forecast."
 )
-if pending is not None:
+if whole is not None and not whole.done():
     said.caption("Those that do not fit whole are still being laid out in part …")
-    redraw_when_done(pending)
+redraw_when_done(*(answer for answer in (whole, best) if answer is not None and not answer.done()))
 
 
 def address_in_model_page(model: str, quantization: str) -> str:

@@ -1,14 +1,18 @@
-"""Which models run only in part: worked out in the background, while the page already shows those that fit whole."""
+"""Answers that take longer than a page may: worked out in the background, while the page already shows what is known."""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import streamlit as st
 
 from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
-from advisor.question import FitQuestion
+from advisor.question import FitQuestion, RecommendQuestion
+from advisor.recommend import Recommended
+from advisor.ui.cached import recommended_on
 from advisor.ui.state import draw_again_when_quiet
 from advisor.verify.calibration import calibration_mark
 
@@ -20,15 +24,25 @@ class Later:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[str, str], Future[Fit]] = OrderedDict()
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="in-part")
+        self._found: OrderedDict[tuple[str, str], Future[Any]] = OrderedDict()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="later")
 
     def fit(self, question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Future[Fit]:
         """The complete ranking, begun by the first who asks for it."""
-        key = (question.model_dump_json(), machine.model_dump_json() + calibration_mark(machine))
+        return self._begun(question, machine, lambda: fit_for(question, machine, assumptions))
+
+    def recommended(
+        self, question: RecommendQuestion, machine: MachineProfile, assumptions: tuple[str, ...]
+    ) -> Future[Recommended]:
+        """The recommendation."""
+        return self._begun(question, machine, lambda: recommended_on(question, machine, assumptions))
+
+    def _begun(self, question: FitQuestion, machine: MachineProfile, answer: Callable[[], Fit | Recommended]) -> Future[Any]:
+        about = f"{type(question).__name__} {question.model_dump_json()}"
+        key = (about, machine.model_dump_json() + calibration_mark(machine))
         with self._lock:
             if key not in self._found:
-                self._found[key] = self._worker.submit(fit_for, question, machine, assumptions)
+                self._found[key] = self._worker.submit(answer)
                 while len(self._found) > _MOST_KEPT:
                     self._found.popitem(last=False)[1].cancel()
             self._found.move_to_end(key)
@@ -41,12 +55,14 @@ def later() -> Later:
     return Later()
 
 
-def redraw_when_done(answer: Future[Fit]) -> None:
-    """Draw the page again once `answer` is there."""
+def redraw_when_done(*answers: Future[Any]) -> None:
+    """Draw the page again once the first of `answers` is there; without any there is nothing to wait for."""
+    if not answers:
+        return
 
     @st.fragment(run_every=0.5)
     def wait() -> None:
-        if answer.done():
+        if any(answer.done() for answer in answers):
             draw_again_when_quiet()
 
     wait()

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from advisor import fit
+from advisor import fit, recommend
 from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
@@ -41,6 +41,7 @@ def small_catalogue(monkeypatch):
     """Ranking looks at six models; everything else still knows all of them."""
     few = Catalogue(tuple(catalogue().find(name) for name in SMALL))
     monkeypatch.setattr(fit, "catalogue", lambda: few)
+    monkeypatch.setattr(recommend, "catalogue", lambda: few)
 
 
 @pytest.fixture(autouse=True)
