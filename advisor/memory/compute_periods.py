@@ -113,7 +113,8 @@ def _check(requests: Requests, cut: Cut) -> None:
 
 def _moved(segment: Segment, number: int, found: Sequence[Cut]) -> Segment:
     """The segment with its distances as they are once all blocks are there again."""
-    if not found or not any(request.back for request in segment):
+    reached = found[0].at < number if found else False
+    if not found or not any(request.back < 0 or (reached and request.back) for request in segment):
         return segment
     return tuple(_further(request, number, found) for request in segment)
 

@@ -1,7 +1,6 @@
 """Programs that are not built on llama.cpp: their quantizations, their settings, and the machines that they run on."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Literal
 
 from advisor.errors import QuestionError
@@ -12,7 +11,7 @@ from advisor.memory.presets import DEFAULT_CONTEXT
 from advisor.memory.pytorch import RELEASED_IN, TRANSFORMERS_RECIPES, VLLM_RECIPES
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
-from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
+from advisor.models.quantization_names import QUANTIZATIONS, is_quantization, parse_quantization
 
 OtherRuntime = Literal["mlx", "vllm", "transformers"]
 OTHER_RUNTIMES: tuple[OtherRuntime, ...] = ("mlx", "vllm", "transformers")
@@ -60,9 +59,8 @@ def runtime_of(quantization: str | None) -> OtherRuntime | None:
         return None
     plain = _plain(quantization)
     name = _SPELLINGS.get(plain, plain)
-    if name == plain:
-        with suppress(QuestionError):
-            name = parse_quantization(quantization)
+    if name == plain and is_quantization(quantization):
+        name = parse_quantization(quantization)
     known = QUANTIZATIONS.get(name)
     if known is not None and known.is_gguf:
         return None

@@ -1,10 +1,10 @@
 """The numbers that decide what a model needs: `Hyperparameters`, llama.cpp's `llama_hparams` for any architecture."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Attention(Enum):
+class Attention(StrEnum):
     """How one block attends, which decides what it caches."""
 
     FULL = "full"

@@ -51,6 +51,8 @@ class ModelMetadata:
     @cached_property
     def parameters(self) -> int:
         """Number of weights in all tensors."""
+        if isinstance(self.tensors, QuantizedTensors):
+            return self.tensors.parameters
         return sum(tensor.elements for tensor in self.tensors)
 
     @cached_property

@@ -85,6 +85,11 @@ class QuantizedTensors(Sequence[Tensor]):
         """Names and shapes by block."""
         return self._groups.block_tensors
 
+    @property
+    def parameters(self) -> int:
+        """Weights in all tensors."""
+        return self._groups.parameters
+
     @cached_property
     def n_bytes(self) -> list[int]:
         """Bytes of each tensor."""

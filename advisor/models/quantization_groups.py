@@ -170,8 +170,13 @@ def group_tensors(
     if overrides or kept:
         plain = [_overridden(facts, name, overrides, kept) for facts, (name, _) in zip(plain, listed, strict=True)]
     positions = _positions([name for name, _ in listed], plain, hp, era)
+    placed = [positions.get(i, facts) for i, facts in enumerate(plain)]
+    distinct = {
+        id(facts): facts for facts in placed
+    }  # equal facts are mostly one object, and an object's number is found sooner
     numbers: dict[TensorFacts, int] = {}
-    group = [numbers.setdefault(positions.get(i, facts), len(numbers)) for i, facts in enumerate(plain)]
+    number_of = {key: numbers.setdefault(facts, len(numbers)) for key, facts in distinct.items()}
+    group = [number_of[id(facts)] for facts in placed]
     names = tuple(name for name, _ in listed)
     return TensorGroups(
         names=names,

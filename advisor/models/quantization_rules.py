@@ -4,7 +4,7 @@ All line numbers without a file are those of src/llama-quant.cpp in the llama.cp
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 
 from gguf.constants import GGML_QUANT_SIZES
@@ -14,7 +14,7 @@ from advisor.errors import QuestionError
 from advisor.models.quantization_names import QUANTIZATIONS
 
 
-class Category(Enum):
+class Category(StrEnum):
     """What a tensor is, by name (tensor_get_category, 119-154)."""
 
     EMBEDDING = "token_embd"
