@@ -35,6 +35,8 @@ ASSUMED_ARCHITECTURES = {
 }
 """Architectures whose compute buffers are not followed node by node, and why: their plans say "assumed". Device totals of all
 others are held to the engine's by tests/conformance."""
+ATTENDS = frozenset({"attn_q.weight", "attn_qkv.weight", "attn_kv_a_mqa.weight"})
+"""Weights by which a block that attends is known."""
 PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
 
@@ -149,7 +151,9 @@ def _flash_attention_stays(shape: GraphShape, blocks: tuple[Block, ...], ends: E
     graph = build(shape, blocks, ends)
     assign_devices(graph, shape.host, RULES[shape.backend])
     placed = [node.device for node in graph.nodes if node.op == "flash_attn"]
-    wanted = [block.device for block in blocks if "attn_q.weight" in block.named or "attn_qkv.weight" in block.named]
+    # A gated delta net has a weight of attention's name.
+    attending = (block for block in blocks if not ATTENDS.isdisjoint(block.named))
+    wanted = [block.device for block in attending if not block.recurrent or "attn_q.weight" in block.named]
     return len(placed) != len(wanted) or placed == wanted
 
 

@@ -7,9 +7,10 @@ the named backend. GPUs first, the host last.
 import pytest
 
 from advisor.machines.profile import Backend
-from advisor.memory.compute import compute_buffers
+from advisor.memory.compute import compute_buffers, flash_attention_stays
 from advisor.memory.compute_allocator import CUT, Request, Requests, Segment, Sizes, peak
 from advisor.memory.compute_chunks import chunked_bytes
+from advisor.memory.compute_facts import facts_of
 from advisor.memory.rules import rules_for
 from tests.memory.test_compute import model, placed, run_settings
 
@@ -105,6 +106,15 @@ def test_metal_had_no_scratch_in_load_logs_of_may_2026() -> None:
     )
     # f16 copies of one block's keys and values (2 x 32768 x 1024 x 2 bytes, most of them where other memory was free), scratch
     assert (before, now) == (146810912, 228960288)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen3.5-9b", "falcon-h1-7b"])
+@pytest.mark.parametrize(("type_v", "stays"), [("q8_0", True), ("f16", False)])
+def test_metal_gives_flash_attention_up_where_types_differ(name: str, type_v: str, stays: bool) -> None:
+    one = model(name, "Q4_K_M")
+    settings = run_settings(8192, type_k="q8_0", type_v=type_v)
+    facts = facts_of(one, placed(one), settings, rules_for(None), 8192, backend="metal")
+    assert flash_attention_stays(facts) is stays
 
 
 def take(slot: int, size: int) -> Request:
