@@ -48,7 +48,7 @@ def base_address() -> str:
     if settings().base_url:
         return f"{settings().base_url}"
     parts = urlsplit(st.context.url or "")
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme or 'http'}://{parts.netloc or st.context.headers.get('Host') or 'localhost'}"
 
 
 def report_view(report: HardwareReport) -> None:
@@ -93,9 +93,9 @@ def ways_to_share(found: Found) -> None:
     with tabs[2]:
         st.code(f"[![Headroom]({link}.svg)]({link})", language="markdown", wrap_lines=True)
     with tabs[3]:
-        picture = card(report)
-        st.image(picture, width=520)
-        st.download_button("Picture, 1200 x 630", picture, f"headroom-{found.id}.png", "image/png", on_click="ignore")
+        # The browser asks for it when it is shown; drawing it takes a tenth of a second.
+        st.image(f"{link}.png", width=520)
+        st.link_button("Picture, 1200 x 630", f"{link}.png", icon=":material/image:")
     with tabs[4]:
         name = f"headroom-{found.id}.json"
         st.download_button("Report as JSON", canonical(report), name, "application/json", on_click="ignore")
