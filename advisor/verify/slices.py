@@ -20,8 +20,9 @@ MOST_DISK_BYTES = 4 * 10**9
 _TIMES_THE_CACHE = 4
 """Weights that are read in turn hit a cache that holds a quarter of them in about a quarter of all cases at most."""
 _LEAST_BYTES = 128 * MIB
-_WISHED_BYTES = 512 * MIB
-"""Where there is room: the more layers two slices differ by, the less their noise is multiplied."""
+_WISHED_BYTES = (512 * MIB, 256 * MIB)
+"""Where there is room and the model is much larger: the more layers they differ by, the less their noise is multiplied."""
+_MOST_LAYERS = 1 / 3
 _USUAL_CACHE = 32 * MIB
 _LONGEST_PERIOD = 12
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
@@ -78,9 +79,9 @@ def slices_of(model: ModelMetadata, *, cache_bytes: int | None, free_bytes: int 
     least = max(_LEAST_BYTES, _TIMES_THE_CACHE * (cache_bytes or _USUAL_CACHE))
     room = MOST_DISK_BYTES if free_bytes is None else min(MOST_DISK_BYTES, int(MOST_SHARE_OF_FREE * free_bytes))
     found: Slices | None = None
-    for wanted in (max(least, _WISHED_BYTES), least):
+    for wanted in (*(size for size in _WISHED_BYTES if size > least), least):
         short, long = _lengths(blocks, wanted)
-        if long <= len(blocks):
+        if long <= (len(blocks) * _MOST_LAYERS if wanted > least else len(blocks)):
             found = _cut(model, blocks, (short, long, len(blocks)))
             if found.n_bytes <= room:
                 return found
