@@ -30,8 +30,8 @@ _APPLE_TFLOPS_A_CORE = 0.41
 _NO_TENSOR_CORES = 2.1
 """FP16 over FP32 rate of a Turing card without tensor cores (GTX 16) is 2; with them 4 and more."""
 
-_DDR4_GB_S, _DDR5_GB_S = 51.2, 83.2
-"""Bandwidth taken for system memory that nobody named: two channels of DDR4-3200 or of DDR5-5200, by the age of the GPU."""
+_DDR4_GB_S, _DDR5_GB_S = 51.2, 89.6
+"""Bandwidth taken for system memory that nobody named: two channels of DDR4-3200 or of DDR5-5600, by the age of the GPU."""
 _DDR4_GENERATIONS = ("maxwell", "pascal", "volta", "turing", "ampere", "gcn", "rdna1", "rdna2")
 _HBM = ("pascal-hbm", "volta", "ampere-hbm", "hopper", "blackwell-hbm", "gcn5", "gcn5.1", "cdna1", "cdna2", "cdna3")
 _SMALL_HOST, _LARGE_HOST = 40.0, 130.0
