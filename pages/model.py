@@ -8,12 +8,12 @@ from streamlit.delta_generator import DeltaGenerator
 from advisor.errors import HeadroomError
 from advisor.estimate import LLAMA_RUNTIMES, estimate_for
 from advisor.figures.memory import key_of, memory_by_context, stacked_memory
-from advisor.figures.style import CONFIG
 from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.reports.making import report_of_estimate
 from advisor.ui.cached import curves_on
+from advisor.ui.chart import chart
 from advisor.ui.engine_grade import PATIENCE_S, EngineAnswer, ask_engine, look_again
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
@@ -58,7 +58,7 @@ def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves) -> No
     grade_line(known)
     stack = stacked_memory(result.plan)
     legend(key_of(stack), key="stack_legend")
-    st.plotly_chart(stack, config=CONFIG, key="stack", alt=stack_text(result.plan))
+    chart(stack, key="stack", alt=stack_text(result.plan))
     plan_table(result)
     difference_table(known)
     if known.pending:
@@ -78,7 +78,7 @@ def show(model: ModelMetadata) -> None:
         st.caption(curves_said(curves, formula, question.gpu_layers))
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
-        st.plotly_chart(lines, config=CONFIG, key="curves", alt=curves_text(curves))
+        chart(lines, key="curves", alt=curves_text(curves))
         if runtime in LLAMA_RUNTIMES:
             quantization_view(model)
         if chosen.here and not picked.in_browser:

@@ -20,8 +20,8 @@ from advisor.accuracy.said import (
 )
 from advisor.errors import QuestionError
 from advisor.figures.accuracy import errors_by_architecture, key_of
-from advisor.figures.style import CONFIG
 from advisor.question import Asked
+from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.linked_table import Kind as LinkedKind
 from advisor.ui.linked_table import Link, linked_table
@@ -139,7 +139,7 @@ def accuracy_figure(rows: Sequence[Row]) -> None:
         "logarithmic. A larger dot is several logs; beside each name, how many numbers there are."
     )
     legend(key_of(rows), key="accuracy_legend")
-    st.plotly_chart(errors_by_architecture(rows), config=CONFIG, key="errors", alt=figure_text(rows))
+    chart(errors_by_architecture(rows), key="errors", alt=figure_text(rows))
 
 
 def cases_table(rows: Sequence[Row]) -> None:

@@ -8,12 +8,13 @@ import streamlit as st
 from pydantic import Field
 
 from advisor.figures.community import measured_by_predicted, speeds_by_machine, speeds_text
-from advisor.figures.style import ACCENT, CONFIG, LIMIT
+from advisor.figures.style import ACCENT, LIMIT
 from advisor.question import Asked
 from advisor.reports.community import Marked, filtered, machines_of, marked, models_of
 from advisor.reports.exporting import MEDIA, exported
 from advisor.reports.store import store
 from advisor.settings import settings
+from advisor.ui.chart import chart
 from advisor.ui.linked_table import Kind, Link, linked_table
 from advisor.ui.state import Opened, publish, seed
 from advisor.ui.tables import legend
@@ -72,11 +73,11 @@ def figures(rows: Sequence[Marked], question: CommunityQuestion) -> None:
     with left:
         st.subheader("Measured against predicted", anchor=False)
         st.caption("On the line the prediction was right; between the dotted lines it was within a quarter.")
-        st.plotly_chart(measured_by_predicted(shown), config=CONFIG, key="community_predicted", alt=speeds_text(shown))
+        chart(measured_by_predicted(shown), key="community_predicted", alt=speeds_text(shown))
     with right:
         st.subheader("Speed by machine", anchor=False)
         st.caption("Tokens a second of generation, a dot a report.")
-        st.plotly_chart(speeds_by_machine(shown), config=CONFIG, key="community_machines", alt=speeds_text(shown))
+        chart(speeds_by_machine(shown), key="community_machines", alt=speeds_text(shown))
 
 
 def speeds_table(rows: Sequence[Marked]) -> None:

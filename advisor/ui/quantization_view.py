@@ -5,11 +5,11 @@ import streamlit as st
 from advisor.advice.file_choice import file_choices
 from advisor.advice.quality import quantization_loss
 from advisor.figures.quantizations import size_and_loss
-from advisor.figures.style import CONFIG
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.published import band_of_publishers
 from advisor.quality_words import files_text, loss_sentence, size_band
+from advisor.ui.chart import chart
 
 
 def quantization_view(model: ModelMetadata) -> None:
@@ -25,4 +25,4 @@ def quantization_view(model: ModelMetadata) -> None:
     native = listed.native_quantization == chosen
     loss = None if native else quantization_loss(chosen, listed.parameters)
     st.caption(f"{loss_sentence(chosen, loss)} {size_band(chosen, band_of_publishers(listed, chosen))}")
-    st.plotly_chart(size_and_loss(files, chosen), config=CONFIG, key="files", alt=files_text(files, chosen))
+    chart(size_and_loss(files, chosen), key="files", alt=files_text(files, chosen))

@@ -6,9 +6,9 @@ from advisor.advice.commands import Command
 from advisor.advice.purposes import PURPOSES
 from advisor.advice.ranking import best_of_each
 from advisor.advice.recommendation import Recommendation
-from advisor.figures.style import CONFIG
 from advisor.figures.tradeoff import Point, tradeoff, tradeoff_text
 from advisor.recommend import Recommended
+from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.tables import table
 from advisor.units import format_size
@@ -65,11 +65,10 @@ def figure(result: Recommended) -> None:
     chosen = result.recommendation.choice.model.id if result.recommendation else None
     wishes = PURPOSES[result.question.purpose]
     st.subheader("Quality against speed", anchor=False)
-    st.plotly_chart(
+    chart(
         tradeoff(points, chosen, wished_tps=wishes.wished_tps, least_tps=result.least_tps),
-        config=CONFIG,
         key="tradeoff",
-        theme="streamlit",
+        alt=tradeoff_text(points, chosen),
     )
     st.caption(
         "Each model in the file that suits this use best; circles lie whole on the GPU (open: only just), diamonds in part in "

@@ -9,10 +9,8 @@ from pydantic import Field
 
 from advisor.errors import HeadroomError, QuestionError
 from advisor.figures.memory import key_of
-from advisor.figures.style import CONFIG
 from advisor.figures.verify import timeline, timeline_text
 from advisor.question import Asked
-from advisor.reports.card import card
 from advisor.reports.comparison import MOST, in_words, side_by_side
 from advisor.reports.render import markdown, sections
 from advisor.reports.report import GRADES, HardwareReport
@@ -21,6 +19,7 @@ from advisor.reports.store import Found, Kept, is_id, store
 from advisor.reports.stored import canonical, parsed
 from advisor.reports.summary import Summary
 from advisor.settings import settings
+from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.linked_table import Link, linked_table
 from advisor.ui.tables import Kind, legend, table
@@ -70,7 +69,7 @@ def report_view(report: HardwareReport) -> None:
         planned = None if report.plan is None else sum(pool.total_bytes for pool in report.plan.pools)
         lines = timeline(figures.samples, planned)
         legend(key_of(lines), key="report_legend")
-        st.plotly_chart(lines, config=CONFIG, key="report_timeline", alt=timeline_text(figures.samples))
+        chart(lines, key="report_timeline", alt=timeline_text(figures.samples))
     for name, facts in sections(report):
         st.subheader(name, anchor=False)
         cells = [(fact.label, fact.value, fact.grade or "") for fact in facts]

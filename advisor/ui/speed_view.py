@@ -5,8 +5,8 @@ import streamlit as st
 from advisor.accuracy.speed import Test, speed_errors
 from advisor.estimate import Estimate
 from advisor.figures.speed import key_of, speed_by_depth
-from advisor.figures.style import CONFIG
 from advisor.speed.forecast import Range, by_depth
+from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.tables import Kind, Number, legend, numbers, table
 from advisor.units import format_number
@@ -58,7 +58,7 @@ def speed_view(result: Estimate) -> None:
     points = by_depth(result.model, result.plan, machine, depths, calibration=measured)
     st.caption("Generation slows down as the context fills: each token reads all keys and values before it.")
     legend(key_of(), key="speed_legend")
-    st.plotly_chart(speed_by_depth(points, settings.depth), config=CONFIG, key="speed_by_depth", alt=speeds_text(points))
+    chart(speed_by_depth(points, settings.depth), key="speed_by_depth", alt=speeds_text(points))
 
 
 def _rate(rate: Range | None) -> str:
