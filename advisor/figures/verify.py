@@ -16,6 +16,7 @@ _PARTS = (
     ("anonymous_bytes", "The run's own memory", COLOURS["kv_cache"]),
     ("gpu_bytes", "GPU memory", COLOURS["output"]),
 )
+_LINE = 0.08
 _NARROW = 0.09
 """A stage that takes less than this share of the time has no room for its name."""
 
@@ -103,7 +104,9 @@ def _stages(samples: Sequence[Sample], start: float) -> tuple[list[dict[str, Any
         if index % 2:
             shapes.append({"type": "rect", "layer": "below", "fillcolor": TRACK, "line": {"width": 0}, **corners})
         if (end - times[0]) / whole >= _NARROW:
-            place = {"x": (times[0] + end) / 2, "y": 1, "yref": "paper", "xanchor": "center", "yanchor": "top"}
+            # On a phone neighbours would run into each other in one line.
+            height = 1 - _LINE * (len(notes) % 2)
+            place = {"x": (times[0] + end) / 2, "y": height, "yref": "paper", "xanchor": "center", "yanchor": "top"}
             notes.append({"text": stage, "showarrow": False, "font": {"size": 12, "color": TEXT}, **place})
     return shapes, notes
 

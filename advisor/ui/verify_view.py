@@ -6,12 +6,12 @@ import streamlit as st
 
 from advisor.errors import HeadroomError
 from advisor.figures.memory import key_of
-from advisor.figures.style import CONFIG
 from advisor.figures.verify import timeline, timeline_text
 from advisor.question import VerifyQuestion
+from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.state import draw_again
-from advisor.ui.tables import Kind, legend, table
+from advisor.ui.tables import legend, table
 from advisor.units import format_size
 from advisor.verification import Verification
 from advisor.verify.check import Answer
@@ -21,7 +21,6 @@ from advisor.verify.measurement import Failure, Measurement, Range
 
 _LOOK_AGAIN_S = 0.5
 _ANSWERS: dict[Answer, str] = {"go": "It fits and can run", "ask": "It is tight", "refuse": "It does not fit now"}
-_KINDS: list[Kind] = ["", "right", "right", ""]
 _LINES = 30
 _UNKNOWN = 0.1
 """How much of the bar is filled at most while nobody knows how long it will take."""
@@ -85,10 +84,10 @@ def result_view(measurement: Measurement) -> None:
     rows = compare(measurement)
     if rows:
         table(
-            ("", "Measured", "We said", "In words"),
-            [[row.name, row.shown(row.measured), row.predicted_shown(), row.words] for row in rows],
+            ("", "Measured", "Predicted", "In words"),
+            [[row.name, row.shown(row.measured), f"we said {row.predicted_shown()}", row.words] for row in rows],
             key="verify_compared",
-            kinds=_KINDS,
+            stack=True,
         )
     figures = measurement.measurement
     if figures is not None and figures.samples:
@@ -96,7 +95,7 @@ def result_view(measurement: Measurement) -> None:
         planned = None if measurement.plan is None else sum(pool.total_bytes for pool in measurement.plan.pools)
         lines = timeline(figures.samples, planned)
         legend(key_of(lines), key="verify_legend")
-        st.plotly_chart(lines, config=CONFIG, key="verify_timeline", alt=timeline_text(figures.samples))
+        chart(lines, key="verify_timeline", alt=timeline_text(figures.samples))
     st.caption(inert(_how(measurement)))
 
 

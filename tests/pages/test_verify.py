@@ -72,7 +72,7 @@ def test_a_run_shows_predicted_beside_measured(app, worker):
     ended(app.run())
     assert app.heading.endswith("wrote 64.0 tokens a second")
     table = app.component("rows")
-    assert table["columns"] == ["", "Measured", "We said", "In words"]
+    assert table["columns"] == ["", "Measured", "Predicted", "In words"]
     assert next(row[:2] for row in table["rows"] if row[0] == "Generation") == ["Generation", "64.0 tokens/s"]
     button(app, "verify:again").click()
     assert app.run().heading == "Is it true? Run it on this computer"
