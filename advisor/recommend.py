@@ -25,6 +25,7 @@ from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import default_quantization, resolve_model
 from advisor.question import RecommendQuestion
+from advisor.recommend_others import other_commands
 from advisor.verify.calibration import calibrations_of
 
 WITH_ALL_FILES = ("unsloth", "bartowski", "lmstudio-community", "mradermacher")
@@ -166,7 +167,8 @@ def _commands(option: Option, machine: MachineProfile) -> dict[str, Command]:
     sampling = recommended_sampling(entry.id) if entry else None
     layers = file.hyperparameters.layer_count
     launch = launch_of(option.model.id, option.quantization, layers, option.plan, machine, files, sampling, sees=sees)
-    return commands_for(launch)
+    others = other_commands(entry, option.quantization, machine, option.plan.settings.context) if entry else {}
+    return commands_for(launch) | others
 
 
 def _entry(model: Candidate) -> CatalogueModel | None:
