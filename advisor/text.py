@@ -41,7 +41,7 @@ def estimate_text(result: Estimate, width: int = WIDE) -> str:
         lines += ["", *_wrapped(verdict_line(result.verdict, result.plan), width)]
         lines += _listed(result.verdict.reasons, width)
     if result.speed is not None:
-        lines += ["", *_wrapped(speed_line(result.speed), width)]
+        lines += ["", *_wrapped(speed_line(result.speed), width), *_listed(result.speed.basis, width)]
     lines += ["", _drawn(_device_table(result.plan.devices), width)]
     if result.assumptions:
         lines += ["", "Assumed:", *_listed(result.assumptions, width)]
