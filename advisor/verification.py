@@ -80,7 +80,7 @@ def look(question: VerifyQuestion) -> Looked:
     Raises QuestionError for what cannot be run, MissingPartError where a part is missing.
     """
     _check_question(question)
-    machine = HERE.again().profile
+    machine = _this_machine()
     if question.backend.startswith(("http://", "https://")):
         from advisor.served import look_at_server
 
@@ -189,6 +189,18 @@ def plan_json(result: Estimate) -> Plan:
 def inference_threads(machine: MachineProfile) -> int:
     """As many as there are performance cores that this process may use, as llama.cpp itself chooses."""
     return max(1, min(machine.cpu.performance_cores or usable_cores(), usable_cores()))
+
+
+def _this_machine() -> MachineProfile:
+    """This machine with what is in use now: all probes again where there are GPUs, else only its memory."""
+    known = HERE.whole().profile
+    if known.gpus:
+        return HERE.again().profile
+    now = ThisMachine().reading()
+    if now.capacity_bytes is None or now.available_bytes is None:
+        return known
+    used = {"capacity_bytes": now.capacity_bytes, "in_use_bytes": now.capacity_bytes - now.available_bytes}
+    return known.model_copy(update={"memory": known.memory.model_copy(update=used)})
 
 
 # --- what is run here ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Our figures beside llama-bench's: one model, the same threads, batch, flash attention and repacking, in turn.
 
-python -m benchmarks.bench_agreement [--pairs N] [--threads N] [FILE]
+python -m benchmarks.bench_agreement [--pairs N] [--threads N] [--prompt N] [--generated N] [--program LLAMA_BENCH] [FILE]
 
 llama-bench is built once from the source package of the pinned engine, against the very libraries that are installed, and kept
 beside the engine's wheel. Without a FILE: SmolLM2 135M, which comes as a package.
@@ -40,9 +40,10 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--prompt", type=int, default=PROMPT)
     parser.add_argument("--generated", type=int, default=GENERATED)
+    parser.add_argument("--program", type=Path, help="a llama-bench of the pinned engine that is there already")
     options = parser.parse_args()
     file = options.file or smollm2()
-    program, ours = llama_bench(), loaded(file, options.threads)
+    program, ours = options.program or llama_bench(), loaded(file, options.threads)
     lengths = {"prompt": options.prompt, "generation": options.generated}
     rates: dict[str, list[tuple[float, float]]] = {"prompt": [], "generation": []}
     for _ in range(options.pairs):

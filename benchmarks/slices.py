@@ -33,7 +33,7 @@ from advisor.verify.slices import slices_of
 MODELS = ("qwen3-4b:Q4_K_M", "olmoe-1b-7b:Q4_K_M")
 """A dense one of 2.3 GiB and one of experts of 3.9 GiB."""
 ROUNDS = 5
-GENERATED, PROMPT = 16, 64
+GENERATED, PROMPT = 24, 64
 
 
 def main() -> int:

@@ -115,10 +115,9 @@ def test_only_this_machine_can_be_measured():
 
 def test_a_plan_that_does_not_fit_is_not_started(monkeypatch, tmp_path):
     """The story of an 8 GB laptop that a 7B bricked: nothing is loaded unless it is forced."""
-    whole = HERE.whole()
-    memory = whole.profile.memory.model_copy(update={"capacity_bytes": 64 * MIB, "in_use_bytes": 0})
-    small = whole.profile.model_copy(update={"memory": memory})
-    monkeypatch.setattr("advisor.verification.HERE.again", lambda: type(whole)(**{**vars(whole), "profile": small}))
+    profile = HERE.whole().profile
+    memory = profile.memory.model_copy(update={"capacity_bytes": 64 * MIB, "in_use_bytes": 0})
+    monkeypatch.setattr("advisor.verification._this_machine", lambda: profile.model_copy(update={"memory": memory}))
     looked = look(VerifyQuestion(model=str(smollm2()), context=512))
     assert looked.check.answer == "refuse"
     with pytest.raises(ValueError, match="--force"):
