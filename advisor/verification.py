@@ -11,40 +11,32 @@ from pathlib import Path
 
 from advisor.engine.recipe import usable_cores
 from advisor.engine.status import engine_status
-from advisor.errors import DownloadCancelledError, DownloadError, HubError, MissingPartError, QuestionError
+from advisor.errors import MissingPartError, QuestionError
 from advisor.estimate import LLAMA_RUNTIMES, Estimate, device_json, estimate, estimate_for, model_json, pool_json, settings_for
-from advisor.machines.bandwidth import last_level_cache
-from advisor.machines.detect.system import System
 from advisor.machines.here import HERE
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.memory.planner import arrange
-from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import resolve_model
-from advisor.models.sources.hub_address import HubAddress, hub_address
 from advisor.question import MachineAsked, Question, VerifyQuestion
 from advisor.settings import settings as service
-from advisor.units import format_size
-from advisor.verify.calibration import calibration_for, place_of, remember
-from advisor.verify.check import Check, check
+from advisor.verify.calibration import calibration_for, remember
+from advisor.verify.check import check
 from advisor.verify.child import COMMAND
 from advisor.verify.conclusion import Looked, calibration_run, measurement_of
 from advisor.verify.job import Ended, Job
 from advisor.verify.measurement import MeasuredModel, Measurement, Plan
+from advisor.verify.model_file import fetch, hub_address_of, local_file
 from advisor.verify.plain_layout import needs_plain_layout, remember_plain_layout
 from advisor.verify.protocol import RunError, RunRequest
 from advisor.verify.sampler import Machine, ThisMachine
 from advisor.verify.slice_folder import clear_slice_files, make_slice_files
-from advisor.verify.slices import slices_of
 from advisor.verify.watchdog import Limits
 
 LLAMA_CPP, MLX = "llama-cpp", "mlx"
 BACKENDS = (LLAMA_CPP, MLX)
 PLAIN = "The engine crashed here before with weights in the CPU's own layout (AMX, CPU_REPACK), so it ran without."
-SLICE_CONTEXT, SLICE_SECONDS = 2048, 45.0
-_SAME_SIZE = 0.03
-"""Files of one model and quantization by different makers differ by less."""
 _NOT_RUN = ("mmproj", "draft", "build", "depth")
 """Parts of a question that a plan has and a run does not."""
 
@@ -87,7 +79,9 @@ def look(question: VerifyQuestion) -> Looked:
         return look_at_server(question, machine)
     asked = plain_question(question, MLX if question.backend == MLX else question.runtime)
     if question.slice:
-        return _look_slices(question, asked, machine)
+        from advisor.sliced import look_at_slices
+
+        return look_at_slices(question, asked, machine)
     if asked.runtime == MLX:
         return _look_mlx(question, asked, machine)
     return _look_llama(question, asked, resolve_model(asked.model, asked.quant), machine)
@@ -219,56 +213,11 @@ def _look_llama(question: VerifyQuestion, asked: Question, model: ModelMetadata,
     settings = settings_for(asked, model, machine)
     arrangement = arrange(model, machine, settings, lower_context=asked.context is None)
     laid_out = question_for(arrangement, file=str(file or "")).to_json()
-    _check_engine()
+    check_engine()
     plain = needs_plain_layout(machine)
     request = RunRequest(LLAMA_CPP, str(file or ""), question=laid_out, extra_bufts=not plain)
     looked = looked_at(question, result, request, machine, download_bytes=0 if file else model.file_bytes or 0)
     return replace(looked, notes=(PLAIN,) if plain else (), download=address)
-
-
-def _look_slices(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:
-    if asked.runtime not in LLAMA_RUNTIMES or question.backend != LLAMA_CPP:
-        raise QuestionError("slices are measured by llama.cpp; leave the backend out", field="slice")
-    from advisor.engine.layout import question_for
-
-    model = resolve_model(asked.model, asked.quant)
-    asked = asked.model_copy(update={"context": min(asked.context or SLICE_CONTEXT, SLICE_CONTEXT)})
-    result = estimate_for(asked, model, machine)
-    place = place_of(result.plan)
-    if place == "split":
-        raise QuestionError(
-            f"{model.name} would lie partly on the GPU and partly in system memory, which no slice of it stands for; choose "
-            "fewer bits, or --gpu-layers 0",
-            field="slice",
-        )
-    reading = ThisMachine().reading()
-    slices = slices_of(model, cache_bytes=last_level_cache(System()), free_bytes=reading.available_bytes)
-    arrangement = arrange(model, machine, settings_for(asked, model, machine))
-    laid_out = question_for(arrangement, file=model.source)
-    layers = slices.weights.layers[2] + 1 if place == "gpu" else 0
-    laid_out = replace(laid_out, gpu_layers=layers, tensor_split=(), host_experts=(), load_mtp=False)
-    _check_engine()
-    request = RunRequest(
-        "slices",
-        "",
-        budget_s=min(question.seconds, SLICE_SECONDS),
-        threads=question.threads or inference_threads(machine),
-        question=laid_out.to_json(),
-        slices=slices.weights,
-        extra_bufts=not needs_plain_layout(machine),
-    )
-    said = f"Two slices take {format_size(slices.n_bytes)} of memory and disk for a minute; nothing is downloaded."
-    return Looked(
-        machine=machine,
-        model=named(model),
-        request=request,
-        check=Check("go", (said,), slices.n_bytes, slices.n_bytes, reading.available_bytes),
-        metadata=model,
-        memory_plan=result.plan,
-        plan=plan_json(result),
-        calibration=calibration_for(result.plan, machine),
-        slices=slices,
-    )
 
 
 def _look_mlx(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:
@@ -300,65 +249,8 @@ def _mlx_quantization(folder: Path) -> str:
     return f"mlx-{bits}bit" if isinstance(bits, int) else "bf16"
 
 
-def local_file(model: ModelMetadata) -> Path | None:
-    """The model's file on this disk; None where it is not here."""
-    path = Path(model.source) if model.source and not model.predicted else None
-    if path is not None and path.suffix.lower() != ".json" and path.is_file():
-        return path
-    return _same_file_here(model) if model.predicted else None
-
-
-def _same_file_here(model: ModelMetadata) -> Path | None:
-    """A file that some program keeps here and that is this model of the catalogue, by its name, quantization and size."""
-    from advisor.models.sources.here import models_here
-
-    wanted = _letters(model.id)
-    for found in models_here().models:
-        near = found.size_bytes and model.file_bytes and abs(found.size_bytes / model.file_bytes - 1) < _SAME_SIZE
-        if found.format == "gguf" and found.quantization == model.quantization and near and wanted in _letters(found.name):
-            return Path(found.path)
-    return None
-
-
-def hub_address_of(text: str, model: ModelMetadata) -> HubAddress:
-    """Where the file can be downloaded from. Raises MissingPartError where that is not known."""
-    if model.predicted:
-        repos = catalogue().find(model.id).entry.gguf_repos
-        if repos:
-            return HubAddress(repos[0], tag=model.quantization)
-    elif (address := hub_address(text)) is not None:
-        return address
-    raise MissingPartError(
-        f"the file of {model.name} {model.quantization or ''} is not on this computer, and where it can be downloaded is not "
-        "known; download its .gguf file and name it"
-    )
-
-
-def fetch(address: HubAddress, quantization: str | None, job: Job) -> Path:
-    """The file of a model of the hub, downloaded where it is not here yet. Raises RunError where it cannot be had."""
-    # It brings the hub's whole library with it.
-    from advisor.models.sources.download import Progress, download, plan_download
-
-    def report(now: Progress) -> None:
-        job.tell("downloading", done=now.done_bytes / now.total_bytes if now.total_bytes else None, left_s=now.left_s)
-
-    job.tell("downloading")
-    try:
-        return download(plan_download(address, quantization), report=report, stop=job.cancelled)[0]
-    except DownloadCancelledError:
-        job.go_on()
-        raise
-    except DownloadError as error:
-        raise RunError("disk", str(error)) from None
-    except HubError as error:
-        raise RunError("network", str(error)) from None
-
-
-def _letters(name: str) -> str:
-    return "".join(sign for sign in name.lower() if sign.isalnum())
-
-
-def _check_engine() -> None:
+def check_engine() -> None:
+    """Raise MissingPartError where llama.cpp is not installed, with how to get it."""
     status = engine_status()
     if status.state != "installed":
         raise MissingPartError(f"{status.sentence.rstrip('.')}; get it with: python -m advisor.engine.build")
