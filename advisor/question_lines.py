@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import re
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from queue import Queue
@@ -24,12 +24,15 @@ from advisor.question import Question
 
 MAX_LINE_BYTES = 64 * 1024
 """Longest question that is read; the longest sensible one is a few thousand bytes."""
-FEW = 48
-"""Questions that one process answers before others are started to help: starting them takes half a second."""
+FEW = 8
+"""Questions that are answered before other processes are started to help; more of them until those are there."""
+_PRELOADED = ("advisor.estimate", "advisor.models.library")
 MOST_PROCESSES = 8
 AHEAD = 1000
 """Questions that are read before their turn comes."""
 _PIECE = 2**20
+_CHEAP = b"{}"
+"""A question that is refused at once: a process that answers it is ready."""
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 
 
@@ -55,10 +58,17 @@ def answer_requests(lines: Iterable[bytes | str], *, processes: int | None = Non
     first = next(asked, None)
     if first is None:
         return
-    if count > 1:
-        yield from _side_by_side(_chained(first, asked), count)
-    else:
-        yield from map(answer_line, _chained(first, asked))
+    others = _chained(first, asked)
+    if count == 1:
+        yield from map(answer_line, others)
+        return
+    workers = _started(count)
+    ready = [worker.submit(answer_line, _CHEAP) for worker in workers]
+    for line in others:
+        yield answer_line(line)
+        if all(answer.done() for answer in ready):
+            break
+    yield from _side_by_side(others, workers)
 
 
 def answer_line(line: bytes) -> str:
@@ -79,17 +89,24 @@ def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield from others
 
 
-def _side_by_side(lines: Iterator[bytes], count: int) -> Iterator[str]:
-    """Answers in order, worked out by `count` processes while a thread reads on: who waits is answered at once."""
-    context = multiprocessing.get_context("spawn")
-    workers = [ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker) for _ in range(count)]
+def _started(count: int) -> list[ProcessPoolExecutor]:
+    """Processes that answer. Where the system can, they are copies of one that has loaded everything and has no threads."""
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(list(_PRELOADED))
+    return [ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker) for _ in range(count)]
+
+
+def _side_by_side(lines: Iterator[bytes], workers: Sequence[ProcessPoolExecutor]) -> Iterator[str]:
+    """Answers in order, worked out by `workers` while a thread reads on: who waits is answered at once."""
     waiting: Queue[tuple[bytes, Future[str]] | None] = Queue(AHEAD)
 
     def read() -> None:
         try:
             for line in lines:
                 model = _MODEL.search(line)
-                waiting.put((line, workers[crc32(model[1] if model else line) % count].submit(answer_line, line)))
+                waiting.put((line, workers[crc32(model[1] if model else line) % len(workers)].submit(answer_line, line)))
         except RuntimeError:  # the workers were shut down while a line was read: nobody waits for its answer
             return
         finally:
