@@ -57,9 +57,10 @@ def main() -> int:
 
 
 def compared(what: str, pairs: list[tuple[float, float]]) -> int:
-    """Print medians, spread and how far apart; 1 where that is too far."""
+    """Print medians, spread and how far apart the pairs are at their median; 1 where that is too far."""
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
-    apart = median(ours) / median(theirs) - 1
+    # Pair by pair: what else runs on the machine changes from minute to minute.
+    apart = median(mine / other for mine, other in pairs) - 1
     spread = max((max(side) - min(side)) / median(side) for side in (ours, theirs))
     print(
         f"  {what:25s} ours {median(ours):8.2f} ({min(ours):.2f} to {max(ours):.2f})   "

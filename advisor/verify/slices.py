@@ -1,4 +1,4 @@
-"""Slices: the first layers of a model with random weights, to know its speed before it is downloaded.
+"""Slices: a few layers of a model with random weights, to know its speed before it is downloaded.
 
 Two slices of different length are timed in turn. What the longer one takes more is the time of the layers that it has more; the
 rest is embedding, output layer and overhead. Layers are weighed by what a token reads of them (generation) or multiplies with
@@ -7,7 +7,8 @@ rest is embedding, output layer and overhead. Layers are weighed by what a token
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from advisor.errors import QuestionError
 from advisor.models.metadata import ModelMetadata
@@ -82,7 +83,7 @@ def slices_of(model: ModelMetadata, *, cache_bytes: int | None, free_bytes: int 
     for wanted in (*(size for size in _WISHED_BYTES if size > least), least):
         short, long = _lengths(blocks, wanted)
         if long <= (len(blocks) * _MOST_LAYERS if wanted > least else len(blocks)):
-            found = _cut(model, blocks, (short, long, len(blocks)))
+            found = _cut(model, blocks, short, long)
             if found.n_bytes <= room:
                 return found
     if found is None:
@@ -115,9 +116,29 @@ def _too_large(found: Slices, model: ModelMetadata, free_bytes: int | None) -> Q
     )
 
 
-def _cut(model: ModelMetadata, blocks: Sequence[Sequence[Tensor]], lengths: tuple[int, int, int]) -> Slices:
-    by_bytes, by_weights = (_weighed(blocks, lengths, model, by_bytes=kind) for kind in (True, False))
-    return Slices(_slice(model, lengths[0]), _slice(model, lengths[1]), SliceWeights(lengths, by_bytes, by_weights))
+def _cut(model: ModelMetadata, blocks: Sequence[Sequence[Tensor]], short: int, long: int) -> Slices:
+    """Slices of these lengths, of layers from all over the model: quantizations give first and last ones other types."""
+    lead, period = _period(blocks)
+    sizes = [sum(tensor.n_bytes for tensor in block) for block in blocks]
+    begins = range(lead, len(blocks) - period + 1, period)
+    groups = [sum(sizes[begin : begin + period]) for begin in begins]
+    first = [*range(lead), *_layers_of(_typical((short - lead) // period, groups), begins, period)]
+    all_of_them = [*first, *_layers_of(_typical((long - short) // period, groups), begins, period)]
+    chosen = (first, all_of_them, list(range(len(blocks))))
+    by_bytes, by_weights = (_weighed(blocks, chosen, model, by_bytes=kind) for kind in (True, False))
+    weights = SliceWeights((short, long, len(blocks)), by_bytes, by_weights)
+    return Slices(_slice(model, blocks, first), _slice(model, blocks, all_of_them), weights)
+
+
+def _typical(count: int, sizes: Sequence[int]) -> list[int]:
+    """So many of these groups of layers, evenly spaced, placed so that their average is as near that of all as can be."""
+    average = sum(sizes) / len(sizes)
+    placed = [[int((number + offset / 20) * len(sizes) / count) for number in range(count)] for offset in range(20)]
+    return min(placed, key=lambda chosen: abs(sum(sizes[group] for group in chosen) / count - average))
+
+
+def _layers_of(groups: Sequence[int], begins: Sequence[int], period: int) -> list[int]:
+    return [begins[group] + number for group in groups for number in range(period)]
 
 
 def _blocks(model: ModelMetadata) -> list[list[Tensor]]:
@@ -134,14 +155,10 @@ def _blocks(model: ModelMetadata) -> list[list[Tensor]]:
 def _lengths(blocks: Sequence[Sequence[Tensor]], least: int) -> tuple[int, int]:
     """The shortest two lengths of which each, and the difference, is at least `least` bytes, in whole periods of the layers."""
     lead, period = _period(blocks)
-    sizes = [sum(tensor.n_bytes for tensor in block) for block in blocks]
-    short = lead + period
-    while short <= len(blocks) and sum(sizes[:short]) < least:
-        short += period
-    long = short + period
-    while long <= len(blocks) and sum(sizes[short:long]) < least:
-        long += period
-    return short, long
+    average = sum(tensor.n_bytes for block in blocks for tensor in block) / len(blocks)
+    # A tenth more: the layers that are chosen may be lighter than the average.
+    needed = ceil(1.1 * least / average / period) * period
+    return lead + needed, lead + 2 * needed
 
 
 def _period(blocks: Sequence[Sequence[Tensor]]) -> tuple[int, int]:
@@ -159,9 +176,9 @@ def _period(blocks: Sequence[Sequence[Tensor]]) -> tuple[int, int]:
 
 
 def _weighed(
-    blocks: Sequence[Sequence[Tensor]], lengths: tuple[int, int, int], model: ModelMetadata, *, by_bytes: bool
+    blocks: Sequence[Sequence[Tensor]], chosen: Sequence[Sequence[int]], model: ModelMetadata, *, by_bytes: bool
 ) -> tuple[float, float, float]:
-    """What a token reads of the first layers, or multiplies with, for each number of layers; of experts its share."""
+    """What a token reads of the layers that were chosen, or multiplies with; of experts its share."""
     hp = model.hyperparameters
     share = hp.expert_used_count / hp.expert_count if hp.expert_count else 1.0
 
@@ -170,25 +187,31 @@ def _weighed(
         return whole * (share if EXPERTS.search(tensor.name) else 1.0)
 
     by_layer = [sum(size(tensor) for tensor in block) for block in blocks]
-    short, long, whole = (sum(by_layer[:layers]) for layers in lengths)
+    short, long, whole = (sum(by_layer[layer] for layer in layers) for layers in chosen)
     return short, long, whole
 
 
-def _slice(model: ModelMetadata, layers: int) -> Slice:
-    kept = [tensor for tensor in model.tensors if (match := _BLOCK.fullmatch(tensor.name)) is None or int(match[1]) < layers]
+def _slice(model: ModelMetadata, blocks: Sequence[Sequence[Tensor]], layers: Sequence[int]) -> Slice:
+    """A model of these layers in this order, numbered anew."""
+    others = [tensor for tensor in model.tensors if _BLOCK.fullmatch(tensor.name) is None]
+    kept = [
+        replace(tensor, name=f"blk.{number}.{tensor.name.split('.', 2)[2]}", offset=None)
+        for number, layer in enumerate(layers)
+        for tensor in blocks[layer]
+    ]
     assert model.keys is not None
-    return Slice(layers, slice_keys(model.keys, layers), tuple(kept))
+    return Slice(len(layers), slice_keys(model.keys, layers), (*others, *kept))
 
 
-def slice_keys(keys: Mapping[str, object], layers: int) -> dict[str, object]:
-    """The metadata of a model with `layers` layers: lists with a value a layer are cut."""
+def slice_keys(keys: Mapping[str, object], layers: Sequence[int]) -> dict[str, object]:
+    """The metadata of a model that has only these layers, in this order: lists with a value a layer are cut."""
     architecture = keys["general.architecture"]
     count = keys[f"{architecture}.block_count"]
-    cut = {
-        name: value[:layers] if isinstance(value, list | tuple) and len(value) == count else value
+    cut: dict[str, object] = {
+        name: [value[layer] for layer in layers] if isinstance(value, list | tuple) and len(value) == count else value
         for name, value in keys.items()
         if name.startswith((f"{architecture}.", "general.architecture"))
     }
-    cut[f"{architecture}.block_count"] = layers
+    cut[f"{architecture}.block_count"] = len(layers)
     cut.pop(f"{architecture}.nextn_predict_layers", None)
     return cut
