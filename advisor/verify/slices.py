@@ -21,9 +21,13 @@ MOST_DISK_BYTES = 4 * 10**9
 _TIMES_THE_CACHE = 4
 """Weights that are read in turn hit a cache that holds a quarter of them in about a quarter of all cases at most."""
 _LEAST_BYTES = 128 * MIB
-_WISHED_BYTES = (512 * MIB, 256 * MIB)
-"""Where there is room and the model is much larger: the more layers they differ by, the less their noise is multiplied."""
-_MOST_LAYERS = 1 / 3
+_WISHED_BYTES = (768 * MIB, 512 * MIB, 384 * MIB, 256 * MIB)
+"""Tried in this order, where there is room and the model is at least twice as large.
+
+The more layers two slices differ by, the less their noise is multiplied, and the nearer they are to what a large memory costs:
+on one core of an EPYC, Qwen3 4B, a MiB more took 44 us between 284 and 575 MiB, 46 us up to 1158, 49 us up to the whole 2072.
+"""
+_MOST_LAYERS = 1 / 2
 _USUAL_CACHE = 32 * MIB
 _LONGEST_PERIOD = 12
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
