@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import plotly.graph_objects
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -12,7 +13,7 @@ from advisor import fit, recommend
 from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
-from advisor.ui import engine_grade, found_here
+from advisor.ui import chart, engine_grade, found_here
 from advisor.ui.cached import CURVES, FITS
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
@@ -24,6 +25,8 @@ PAGES = {
     "compare": "compare.py",
     "which": "which_machine.py",
     "verify": "verify.py",
+    "report": "report.py",
+    "community": "community.py",
 }
 
 
@@ -54,6 +57,12 @@ def no_engine(monkeypatch):
 def nothing_found(monkeypatch):
     """What lies on the computer that runs the tests is on no page."""
     monkeypatch.setattr(found_here, "_SEARCH", Nothing())
+
+
+@pytest.fixture(autouse=True)
+def figures_checked(monkeypatch):
+    """Pages send figures unchecked; here Plotly checks each of them."""
+    monkeypatch.setattr(chart, "_Checked", plotly.graph_objects.Figure)
 
 
 class Nothing:
