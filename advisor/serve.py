@@ -1,6 +1,7 @@
 """The server: Streamlit's app on one address, from a checkout or an installed wheel, started in any folder."""
 
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -49,6 +50,7 @@ def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) ->
 
     # Streamlit looks for static/ beside the script that was started, and would take this command's arguments for the page's.
     sys.argv = [str(entry)]
+    _few_arenas()
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
     logging.getLogger("uvicorn.access").disabled = True
     options = server_options(host, chosen, hosted=settings().hosted)
@@ -158,6 +160,18 @@ def _announced(address: str) -> Any:
         yield
 
     return lifespan
+
+
+def _few_arenas() -> None:
+    """Two heaps for all threads instead of eight a core: each visitor's run is a thread, and each heap keeps what it once held.
+
+    glibc alone has them (mallopt(3), M_ARENA_MAX); measured with 200 visitors on two cores, 388 MiB instead of 410.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, 2)
+
+
+_M_ARENA_MAX = -8
 
 
 def _warm_up() -> None:
