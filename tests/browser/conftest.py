@@ -42,7 +42,9 @@ def server(tmp_path_factory):
         port = free.getsockname()[1]
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "advisor", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        # What it measures and keeps belongs to no user of this computer.
+        own = {"PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(folder / "data")}
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **own})
     try:
         deadline = time.monotonic() + 60
         while f"127.0.0.1:{port}" not in (folder / "log").read_text():
