@@ -1,4 +1,6 @@
-"""The router: pages, name and footer. Nothing else lives here."""
+"""The router: pages, name, style and footer. Nothing else lives here."""
+
+from pathlib import Path
 
 import streamlit as st
 
@@ -26,6 +28,7 @@ PAGES = {
 page = st.navigation(PAGES, position="top")
 st.set_page_config(page_title=f"{page.title} · Headroom", page_icon=str(static_folder() / "icon.svg"), layout="wide")
 st.logo(str(static_folder() / "logo.svg"), size="large")
+st.html(Path(__file__).parent / "ui" / "style.css")
 # Lines longer than this are hard to read on a wide screen.
 with st.container(horizontal_alignment="center"), st.container(width=1180, key="sheet"):
     page.run()

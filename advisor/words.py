@@ -36,6 +36,9 @@ PARTS: dict[str, str] = {
 }
 """What the bar of a row tells apart: the large components, and the small ones together."""
 
+VERDICTS: dict[str, str] = {"fits": "✓ fits", "tight": "! tight", "partial": "◐ partial", "no": "✕ no"}
+"""Every verdict as tables show it: a sign beside the word, never a colour alone."""
+
 _WORTH_SAYING = 2**30
 """Host memory beside the GPUs is named in a row from here on; each model takes some hundred MiB."""
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from advisor.errors import HeadroomError
+from advisor.paths import pages_folder
 from advisor.reports.community import filtered
 from advisor.settings import settings
 from advisor.ui.community_view import PAGE, CommunityQuestion, choose, exports, figures, measured, speeds_table
@@ -22,7 +23,10 @@ def shown() -> None:
     if not rows:
         publish(PAGE, CommunityQuestion())
         said.header("No measured speed yet", anchor=False)
-        said.caption("Verify a model and share the result, or take in a report on the page Reports.")
+        said.caption("A speed comes here with a report: of a run on the page Verify, or one that somebody passed on.")
+        with said.container(horizontal=True, gap="medium"):
+            st.page_link(pages_folder() / "verify.py", label="Run a model and measure it", icon=":material/play_arrow:")
+            st.page_link(pages_folder() / "report.py", label="Take in a report", icon=":material/upload_file:")
         return
     count = len({entry.row.machine for entry in rows})
     said.header(f"{len(rows)} measured speeds of {count} machine{'s' if count > 1 else ''}", anchor=False)

@@ -7,6 +7,7 @@ from advisor.machines.sold import all_sold
 from advisor.question import CONTEXTS, CompareQuestion
 from advisor.ui.cached import fit_on
 from advisor.ui.compare_view import at_a_glance, side_by_side
+from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.words import tokens
@@ -32,6 +33,7 @@ context = st.segmented_control(
     format_func=tokens,
     key=seed(opened, "compare:context", opened.question.context),
     required=True,
+    help=WORDS["context"],
 )
 assert context is not None
 question = CompareQuestion(machines=",".join(ids) or ",", context=context)
@@ -49,7 +51,6 @@ else:
     side_by_side(shown)
     st.caption(
         f"Each machine's first ten models, with {tokens(context)} tokens of context in llama-server: the best file that lies "
-        "whole on the GPU, or without one in memory. A dash: it does not. Prices are those of the cards alone, at launch, "
-        "in US dollars."
+        "whole on the GPU, or without one in memory. Prices are those of the cards alone, at launch, in US dollars."
     )
 address_of(question, here=False)

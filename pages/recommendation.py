@@ -7,6 +7,7 @@ from advisor.errors import HeadroomError
 from advisor.models.library import catalogue
 from advisor.question import CONTEXTS, RecommendQuestion
 from advisor.ui.cached import recommended_on
+from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.recommendation_view import alternatives, changes, commands, figure, heading
@@ -27,8 +28,8 @@ if asked is not None and asked not in models:
         asked = catalogue().find(asked).id
     except HeadroomError as error:
         asked, complaint = None, f"{sentence(error)} Shown instead: the best of all."
-knobs = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-purpose = knobs.segmented_control(
+first, second, third, last = st.columns([10, 4, 4, 6])
+purpose = first.pills(
     "Purpose",
     list(PURPOSES),
     format_func=str.capitalize,
@@ -38,14 +39,14 @@ purpose = knobs.segmented_control(
 )
 assert purpose is not None
 wishes = PURPOSES[purpose]
-context = knobs.selectbox(
+context = second.selectbox(
     "Context",
     sorted({USUAL, *CONTEXTS, opened.question.context or USUAL}),
     format_func=lambda size: tokens(size) if size else f"as usual ({tokens(wishes.context)})",
     key=seed(opened, "recommend:context", opened.question.context or USUAL),
-    width=180,
+    help=WORDS["context"],
 )
-least = knobs.number_input(
+least = third.number_input(
     "At least, tokens/s",
     0.0,
     1000.0,
@@ -54,14 +55,14 @@ least = knobs.number_input(
     key=seed(opened, "recommend:tps", opened.question.min_tps),
     placeholder=f"{wishes.least_tps:g}",
     format="%g",
-    width=180,
+    help=WORDS["tokens_per_second"],
 )
-model = knobs.selectbox(
+model = last.selectbox(
     "Model",
     [ANY, *models],
     format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})" if id_ else "the best of all",
     key=seed(opened, "recommend:model", asked or ANY),
-    width=320,
+    help="The best of all, or one that you have in mind: it is then said what to change where it does not fit.",
 )
 question = RecommendQuestion(
     **chosen.asked.machine_fields(), purpose=purpose, context=context or None, min_tps=least or None, model=model or None

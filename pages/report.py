@@ -59,7 +59,10 @@ def all_of_them() -> None:
         if rows:
             kept_here(rows)
         else:
-            st.markdown("No report is kept on this computer yet. Plan a model or verify one, then share it from its page.")
+            st.markdown("No report is kept on this computer yet. One is made from an answer, by *Share as a report*:")
+            with st.container(horizontal=True, gap="medium"):
+                st.page_link(pages_folder() / "model.py", label="Plan a model", icon=":material/memory:")
+                st.page_link(pages_folder() / "verify.py", label="Run a model and measure it", icon=":material/play_arrow:")
     st.subheader("Take one in", anchor=False)
     taken = way_in()
     if taken:

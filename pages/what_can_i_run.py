@@ -7,6 +7,7 @@ from advisor.paths import pages_folder
 from advisor.question import CONTEXTS, FitQuestion, Question, RecommendQuestion
 from advisor.ui.cached import fit_on
 from advisor.ui.found_here import already_here
+from advisor.ui.glossary import QUESTIONS, WORDS, ask
 from advisor.ui.inert import inert
 from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
@@ -21,8 +22,8 @@ opened = open_question(PAGE, FitQuestion, FitQuestion(context=USUAL_CONTEXT))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
 usual = opened.question.context or USUAL_CONTEXT
-knobs = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-purpose = knobs.segmented_control(
+first, second, third = st.columns([5, 4, 3])
+purpose = first.pills(
     "Purpose",
     list(PURPOSES),
     format_func=str.capitalize,
@@ -30,15 +31,15 @@ purpose = knobs.segmented_control(
     required=True,
     help="Models are ordered by how well they answer for it.",
 )
-context = knobs.segmented_control(
+context = second.segmented_control(
     "Context",
     sorted({*CONTEXTS, usual}),
     format_func=tokens,
     key=seed(opened, "fit:context", usual),
     required=True,
-    help="How much text the model keeps in view, prompt and answer together. 8k tokens are about 12 pages.",
+    help=WORDS["context"],
 )
-least = knobs.number_input(
+least = third.number_input(
     "At least, tokens/s",
     0.0,
     1000.0,
@@ -47,7 +48,7 @@ least = knobs.number_input(
     key=seed(opened, "fit:tps", opened.question.min_tps),
     placeholder="any speed",
     format="%g",
-    width=170,
+    help=WORDS["tokens_per_second"],
 )
 assert context is not None
 assert purpose is not None
@@ -66,7 +67,14 @@ asked = RecommendQuestion(**chosen.asked.machine_fields(), **wishes)
 best = later().recommended(asked, chosen.machine, chosen.assumptions)
 said.header(inert(fit.headline), anchor=False)
 if best.done() and (advice := best_line(best.result())):
-    said.markdown(f"{inert(advice)} [Why, and the command that runs it](recommendation?{asked.to_query()})")
+    with said.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(inert(advice), width="content")
+        st.page_link(
+            pages_folder() / "recommendation.py",
+            label="Why, and the command that runs it",
+            icon=":material/arrow_forward:",
+            query_params=asked.query_fields(),
+        )
 elif not best.done():
     said.markdown("What suits best is still being weighed …")
 said.caption(
@@ -88,6 +96,7 @@ already_here(question, context)
 picked = results([result_row(option, address_in_model_page(option.model.id, option.quantization)) for option in fit.options])
 if picked:
     st.switch_page(pages_folder() / "model.py", query_params=Question.from_query(picked.partition("?")[2]).query_fields())
+ask(QUESTIONS)
 for sentence in fit.assumptions:
     st.caption(inert(sentence))
 address_of(question, here=chosen.here)

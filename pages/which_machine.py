@@ -9,6 +9,7 @@ from advisor.models.resolve import default_quantization
 from advisor.question import CONTEXTS, WhichQuestion
 from advisor.ui.cached import holders_of
 from advisor.ui.compare_view import holders_table
+from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.units import format_size
@@ -25,6 +26,7 @@ except HeadroomError as error:
     asked, complaint = models[WhichQuestion().model], f"{sentence(error)} Shown instead: {models[WhichQuestion().model].name}."
 st.header("Which machine runs this model?", anchor=False)
 said = st.container(gap="small")
+answer = st.container(gap="small")
 first, second, third = st.columns([5, 2, 3])
 id_ = first.selectbox(
     "Model",
@@ -34,7 +36,9 @@ id_ = first.selectbox(
 )
 usual = opened.question.quant if opened.question.quant in QUANTIZATIONS else default_quantization(asked)
 names = [name for name, entry in QUANTIZATIONS.items() if entry.exact and entry.is_gguf]
-quant = second.selectbox("Quantization", [*names, *({usual} - {*names})], key=seed(opened, "which:quant", usual))
+quant = second.selectbox(
+    "Quantization", [*names, *({usual} - {*names})], key=seed(opened, "which:quant", usual), help=WORDS["quantization"]
+)
 least = third.number_input(
     "At least, tokens/s",
     0.0,
@@ -44,6 +48,7 @@ least = third.number_input(
     key=seed(opened, "which:tps", opened.question.min_tps),
     placeholder="any speed",
     format="%g",
+    help="Machines that are expected to be slower are left out.",
 )
 context = st.segmented_control(
     "Context",
@@ -51,6 +56,7 @@ context = st.segmented_control(
     format_func=tokens,
     key=seed(opened, "which:context", opened.question.context),
     required=True,
+    help=WORDS["context"],
 )
 assert context is not None
 question = WhichQuestion(model=id_, quant=quant, context=context, min_tps=least or None)
@@ -60,12 +66,12 @@ for each in complaints(PAGE, (complaint,)):
 try:
     found = holders_of(question)
 except HeadroomError as error:
-    st.error(inert(sentence(error)))
+    answer.error(inert(sentence(error)))
 else:
     size = format_size(found.model.file_bytes)
     if found.holders:
         smallest = found.holders[0]
-        st.markdown(
+        answer.markdown(
             f"**{inert(found.model.name)} in {quant} ({size}) runs whole on {len(found.holders)} of {found.asked} machines.** "
             f"The smallest is {inert(smallest.sold.name)}."
         )
@@ -75,5 +81,7 @@ else:
             "cards alone, at launch, in US dollars; a Mac's goes with the whole machine and is not listed."
         )
     else:
-        st.markdown(f"**No machine of the list runs {inert(found.model.name)} in {quant} ({size}) whole.** Try a smaller file.")
+        answer.markdown(
+            f"**No machine of the list runs {inert(found.model.name)} in {quant} ({size}) whole.** Try a smaller file."
+        )
 address_of(question, here=False)

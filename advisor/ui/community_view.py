@@ -103,8 +103,8 @@ def _cells(entry: Marked) -> tuple[str | Link, ...]:
     return (
         Link(model, f"/report?id={row.id}"),
         f"{count}{row.machine_name}",
-        f"{format_number(speed)} t/s",
-        f"{format_number(expected)} t/s" if expected else "unknown",
+        f"{format_number(speed)} tokens/s",
+        f"{format_number(expected)} tokens/s" if expected else "unknown",
         f"{100 * (speed / expected - 1):+.0f} %".replace("-", "\N{MINUS SIGN}") if expected else "",
         f"{row.created_at:%Y-%m-%d}",
         entry.doubt or "",

@@ -3,12 +3,13 @@
 from advisor.advice.options import Option
 from advisor.compare import Comparison
 from advisor.ui.linked_table import Link, linked_table
-from advisor.ui.tables import table
-from advisor.units import format_size
+from advisor.ui.tables import Cell, matrix, table
+from advisor.units import format_number, format_size
 from advisor.which_machine import Holder, Holders
-from advisor.words import parameters, tokens_per_second
+from advisor.words import VERDICTS, parameters, tokens_per_second
 
-_MARKS = {"fits": "fits", "tight": "tight", "partial": "in part", "no": "—"}
+_SIGNS = {"fits": "fits", "tight": "tight: little to spare", "no": "does not run whole"}
+_MAKERS = {"NVIDIA", "GeForce", "AMD", "Radeon", "Intel"}
 
 
 def at_a_glance(shown: Comparison) -> None:
@@ -34,17 +35,31 @@ def at_a_glance(shown: Comparison) -> None:
 
 def side_by_side(shown: Comparison) -> None:
     """One row a model, one column a machine."""
-    columns = ("Model", *(sold.name for sold in shown.sold))
-    rows = [(name, *map(_cell, options)) for name, options in shown.rows]
-    table(columns, rows, key="side_by_side", stack=True)
+    machines = [(short_name(sold.name), sold.name) for sold in shown.sold]
+    rows = [(name, [_cell(option) for option in options]) for name, options in shown.rows]
+    matrix("Model", machines, rows, key="side_by_side", signs=_SIGNS)
 
 
-def _cell(option: Option) -> str:
-    if option.verdict.verdict not in ("fits", "tight"):
-        return _MARKS["no"]
+def short_name(name: str) -> str:
+    """A machine's name without its makers, as people say it: "RTX 4090", "RX 7900 XTX", "Apple M3 Max 40-core GPU"."""
+    words = name.split()
+    while len(words) > 1 and words[0] in _MAKERS:
+        words.pop(0)
+    return " ".join(words)
+
+
+def _cell(option: Option) -> Cell:
+    word = option.verdict.verdict
+    if word not in ("fits", "tight"):
+        return Cell("no", "does not run whole")
     rate = option.speed.generate_tps if option.speed else None
-    speed = f" · {tokens_per_second(rate)} tokens/s" if rate else ""
-    return f"{option.quantization}, {_MARKS[option.verdict.verdict]}{speed}"
+    return Cell(
+        word,
+        word,
+        file=option.quantization,
+        speed=f"{format_number(rate.expected)} tokens/s" if rate else "",
+        title=f"{tokens_per_second(rate)} tokens/s in 80 % of cases" if rate else "",
+    )
 
 
 def holders_table(found: Holders) -> None:
@@ -68,7 +83,7 @@ def _holder_row(holder: Holder) -> tuple[str | Link, ...]:
         holder.sold.name,
         format_size(holder.sold.memory_bytes),
         format_size(used),
-        _MARKS[holder.verdict],
+        VERDICTS[holder.verdict],
         tokens_per_second(rate),
         _price(holder.sold.launch_price_usd),
     )

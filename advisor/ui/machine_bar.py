@@ -13,6 +13,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.question import MachineAsked
 from advisor.settings import settings
+from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.state import Opened, draw_again_when_quiet, seed
 from advisor.units import gib
@@ -228,6 +229,6 @@ def _bandwidth(opened: Opened[M], base: MachineProfile | None) -> float | None:
         key=key,
         placeholder="not known" if known is None else f"{known:g}",
         format="%g",
-        help="How fast the memory that holds the model is read. Speed depends on it; whether a model fits does not.",
+        help=WORDS["bandwidth"],
     )
     return None if number is None else float(number)

@@ -32,7 +32,7 @@ def gpu_limit(machine: MachineProfile) -> None:
     share = f" of {format_size(machine.memory.capacity_bytes)}" if machine.memory.capacity_bytes else ""
     st.markdown(f"By default **{format_size(machine.gpu_limit_bytes)}**{share}.")
     if machine.raise_gpu_limit:
-        st.code(machine.raise_gpu_limit, language="bash", wrap_lines=True)
+        st.code(machine.raise_gpu_limit, language=None, wrap_lines=True)
         st.caption(
             "This raises it. It leaves less to the system and to other programs; too high, and the machine swaps or freezes. "
             "A restart undoes it."

@@ -19,6 +19,7 @@ from advisor.question import Question
 from advisor.settings import settings
 from advisor.ui.browser_file import browser_file, kept_file
 from advisor.ui.found_here import here_now, label_of
+from advisor.ui.glossary import WORDS
 from advisor.ui.hub_picker import hub_picker
 from advisor.ui.state import Opened, seed
 from advisor.words import parameters, sentence
@@ -110,7 +111,7 @@ def _from_catalogue(opened: Opened[Question], runtime: Runtime) -> Picked:
         "Quantization",
         [*names, *({st.session_state[key]} - {*names})],
         key=key,
-        help="How strongly the weights are compressed. Most people run Q4_K_M; below it quality falls noticeably.",
+        help=WORDS["quantization"],
     )
     try:
         return Picked(model.quantized(quant), id_, quant, complaint or wrong)

@@ -12,7 +12,7 @@ from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.tables import table
 from advisor.units import format_size
-from advisor.words import tokens_per_second
+from advisor.words import VERDICTS, tokens_per_second
 
 PROGRAMS = {
     "llama-server": "llama-server",
@@ -48,7 +48,7 @@ def commands(made: dict[str, Command], path_of_verify: str | None) -> None:
         return
     for tab, command in zip(st.tabs([PROGRAMS[name] for name in made]), made.values(), strict=True):
         with tab:
-            st.code(command.text, language=command.language, wrap_lines=True)
+            st.code(command.text, language=None, wrap_lines=True)
             for note in command.notes:
                 st.caption(inert(note))
     if path_of_verify:
@@ -95,7 +95,7 @@ def alternatives(found: Recommendation) -> None:
         (
             each.option.model.name,
             f"{each.option.quantization}, {format_size(each.option.file_bytes)}",
-            each.option.verdict.verdict,
+            VERDICTS[each.option.verdict.verdict],
             tokens_per_second(each.option.speed.generate_tps if each.option.speed else None),
             each.why_not,
         )

@@ -88,9 +88,9 @@ def ways_to_share(found: Found) -> None:
         st.caption("A page that needs no Headroom to read; it prints on one sheet.")
         st.link_button("Open the page", link, icon=":material/open_in_new:")
     with tabs[1]:
-        st.code(markdown(report, link=link), language="markdown", wrap_lines=True, height=220)
+        st.code(markdown(report, link=link), language=None, wrap_lines=True, height=220)
     with tabs[2]:
-        st.code(f"[![Headroom]({link}.svg)]({link})", language="markdown", wrap_lines=True)
+        st.code(f"[![Headroom]({link}.svg)]({link})", language=None, wrap_lines=True)
     with tabs[3]:
         # The browser asks for it when it is shown; drawing it takes a tenth of a second.
         st.image(f"{link}.png", width=520)
@@ -172,7 +172,7 @@ def kept_here(rows: Sequence[Summary]) -> None:
 
 
 def _kept_cells(row: Summary) -> tuple[str | Link, ...]:
-    speeds = [f"{format_number(speed)} t/s" if speed else "" for speed in (row.generate_tps, row.generate_expected)]
+    speeds = [f"{format_number(speed)} tokens/s" if speed else "" for speed in (row.generate_tps, row.generate_expected)]
     model = " ".join(filter(None, (row.model_name, row.quantization)))
     return Link(model, f"/report?id={row.id}"), row.machine_name, *speeds, f"{row.created_at:%Y-%m-%d}", row.id
 
@@ -191,7 +191,7 @@ def beside_it(found: Found, asked: str | None) -> str | None:
             reports = [found.report, *(other.report for other in others)]
             if said := in_words(reports):
                 st.markdown(f"**{inert(said)}**")
-            table(("", *(title(report) for report in reports)), side_by_side(reports), key="report_beside", stack=True)
+            table(("What", *(title(report) for report in reports)), side_by_side(reports), key="report_beside", stack=True)
     return ",".join(other.id for other in others) or None
 
 

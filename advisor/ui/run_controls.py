@@ -10,6 +10,7 @@ from advisor.memory.other_runtimes import KV_BITS, OTHER_RUNTIMES, SETTINGS_OF, 
 from advisor.memory.settings import RunSettings, Runtime
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
+from advisor.ui.glossary import WORDS
 from advisor.ui.state import Opened, seed
 from advisor.words import tokens
 
@@ -79,7 +80,13 @@ def _context(opened: Opened[Question], model: ModelMetadata) -> int:
         st.session_state[key] = min(options, key=lambda size: abs(size - kept))
     beyond = f" {tokens(kept)} is beyond that." if kept > trained else ""
     return int(
-        st.select_slider("Context", options, format_func=tokens, key=key, help=f"Trained for {tokens(trained)} tokens.{beyond}")
+        st.select_slider(
+            "Context",
+            options,
+            format_func=tokens,
+            key=key,
+            help=f"{WORDS['context']} Trained for {tokens(trained)} tokens.{beyond}",
+        )
     )
 
 
@@ -118,7 +125,7 @@ def _cache_types(opened: Opened[Question], usual: tuple[str, ...]) -> dict[str, 
         options,
         key=key,
         required=True,
-        help="The type in which the context is kept. Smaller types lose some precision.",
+        help=WORDS["kv_cache"],
     )
     if kv == plain and asked.type_k is None and asked.type_v is None:
         return {}
@@ -136,7 +143,7 @@ def _layers(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
         format_func=names.__getitem__,
         key=seed(opened, "run:offload", "some" if isinstance(asked.gpu_layers, int) else asked.gpu_layers or "auto"),
         required=True,
-        help="Automatic: as many as fit, as the program itself decides.",
+        help=WORDS["offload"],
     )
     most = model.hyperparameters.block_count + 1
     if offload == "some":
@@ -151,7 +158,11 @@ def _layers(opened: Opened[Question], model: ModelMetadata) -> dict[str, Any]:
     if model.hyperparameters.expert_count and most > 1 and (offload != "auto" or asked.cpu_moe_layers):
         key = seed(opened, "run:experts", asked.cpu_moe_layers or 0)
         st.session_state[key] = min(int(st.session_state[key]), most - 1)
-        experts = int(st.slider("Experts in system memory", 0, most - 1, key=key, help="Of how many blocks (--n-cpu-moe)."))
+        experts = int(
+            st.slider(
+                "Experts in system memory", 0, most - 1, key=key, help=f"Of how many blocks (--n-cpu-moe). {WORDS['moe']}"
+            )
+        )
         if experts:
             fields["cpu_moe_layers"] = experts
     return fields

@@ -21,7 +21,7 @@ def share(make: Callable[..., HardwareReport], *, key: str) -> None:
         st.caption(f"Machine, model, settings and numbers, without names, paths or addresses. It is kept {where}.")
         note = st.text_input("A note, if you like", key=f"{key}:note", max_chars=_MOST_NOTE)
         listed = st.checkbox("Put it on the community's list", key=f"{key}:listed")
-        if st.button("Make the report", type="primary", key=f"{key}:share"):
+        if st.button("Make the report", key=f"{key}:share"):
             try:
                 id_ = keep(make(note=note.strip()), listed=listed)
             except HeadroomError as error:

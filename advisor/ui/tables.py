@@ -1,6 +1,6 @@
 """Figures and tables for reading, drawn as browser components: their texts are put in as text, whatever they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ Kind = Literal["", "right", "faint"]
 _numbers = st.components.v2.component("headroom_numbers", **component_files("numbers"))
 _legend = st.components.v2.component("headroom_legend", **component_files("legend"))
 _table = st.components.v2.component("headroom_table", **component_files("table"))
+_matrix = st.components.v2.component("headroom_matrix", **component_files("matrix"))
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,17 @@ class Number:
     label: str
     value: str
     note: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one machine makes of one model. `verdict` is one of the signs; `said` is the whole cell but its speed in words."""
+
+    verdict: str
+    said: str
+    file: str = ""
+    speed: str = ""
     title: str = ""
 
 
@@ -43,6 +55,23 @@ def table(
     looks = [*kinds, *("" for _ in columns[len(kinds) :])]
     lines = [list(row) for row in rows]
     _table(key=key, data={"columns": list(columns), "rows": lines, "kinds": looks, "stack": stack, "total": total})
+
+
+def matrix(
+    corner: str,
+    machines: Sequence[tuple[str, str]],
+    rows: Sequence[tuple[str, Sequence[Cell]]],
+    *,
+    key: str,
+    signs: Mapping[str, str],
+) -> None:
+    """Draw models by machines, each machine as (short name, whole name); on a phone each cell says whose it is.
+
+    `signs` says what each verdict's sign means.
+    """
+    heads = [{"name": short, "title": whole} for short, whole in machines]
+    lines = [{"name": name, "cells": [asdict(cell) for cell in cells]} for name, cells in rows]
+    _matrix(key=key, data={"corner": corner, "machines": heads, "rows": lines, "signs": dict(signs)})
 
 
 def legend(entries: Sequence[tuple[str, str, str]], *, key: str) -> None:

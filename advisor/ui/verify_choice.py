@@ -19,7 +19,7 @@ from advisor.verification import LLAMA_CPP, MLX
 
 USUAL_MODEL = "smollm2-135m"
 _SERVER = "server"
-_BACKENDS = {LLAMA_CPP: "llama.cpp", MLX: "MLX", _SERVER: "A running server"}
+_BACKENDS = {LLAMA_CPP: "llama.cpp", MLX: "MLX", _SERVER: "Server"}
 _USUAL_ADDRESS = "http://127.0.0.1:8080"
 _LOOK_S = 1.0
 _LEAST_SECONDS, _USUAL_SECONDS, _MOST_SECONDS = 10, 90, 600
@@ -43,6 +43,7 @@ def verify_choice(opened: Opened[VerifyQuestion], plain: Opened[Question]) -> Ch
         format_func=_BACKENDS.__getitem__,
         key=seed(opened, "verify:backend", _SERVER if served else asked.backend if asked.backend in _BACKENDS else LLAMA_CPP),
         required=True,
+        help="By Headroom itself with llama.cpp or MLX, or by a server that is running already.",
     )
     fields: dict[str, Any] = {"backend": backend}
     if backend == _SERVER:

@@ -40,13 +40,13 @@ def check_view(looked: Looked) -> None:
             [name, _range(found, unit), known]
             for name, found, unit in (
                 ("Generation", forecast.generate_tps, "tokens/s"),
-                ("Prompt processing", forecast.prompt_tps, "tokens/s"),
-                ("First token after", forecast.time_to_first_token_s, "s"),
+                ("Reading a prompt", forecast.prompt_tps, "tokens/s"),
+                ("First word after", forecast.time_to_first_token_s, "s"),
             )
             if found is not None
         ]
     if rows:
-        table(("Predicted", "", "How it is known"), rows, key="verify_predicted", kinds=["", "right", "faint"])
+        table(("What", "Predicted", "How it is known"), rows, key="verify_predicted", kinds=["", "right", "faint"], stack=True)
     if looked.request.backend == "http":
         st.caption(inert(" ".join(looked.notes)))
 
@@ -103,7 +103,7 @@ def home_view(question: VerifyQuestion) -> Measurement | None:
     """Where nothing runs on the host: the command to run at home, and the way back for its result."""
     st.header("Run it at home", anchor=False)
     st.markdown("This page is served from elsewhere, and runs nothing for you. Install Headroom on your computer and run:")
-    st.code(home_command(question), language="bash", wrap_lines=True)
+    st.code(home_command(question), language=None, wrap_lines=True)
     st.markdown("Then show the result here. It is read in this page and kept nowhere.")
     file = st.file_uploader("The file with the result", type=["json"], key="verify:file", max_upload_size=2)
     text = st.text_area("Or paste it", key="verify:paste", height=120, placeholder='{"schema": 1, ...')

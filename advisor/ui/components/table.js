@@ -7,12 +7,13 @@ function cell(tag, text, kind) {
   return made;
 }
 
-function line(row, kinds, total) {
+function line(row, kinds, columns, total) {
   const made = document.createElement("tr");
   if (total) made.className = "total";
   row.forEach((text, index) => {
     const one = cell(index ? "td" : "th", text, kinds[index]);
-    if (!index) one.scope = "row";
+    if (index) one.dataset.name = columns[index];
+    else one.scope = "row";
     if (text === "unknown") one.classList.add("unknown");
     made.append(one);
   });
@@ -30,7 +31,8 @@ export default function ({ data, parentElement }) {
   });
   head.append(names);
   const body = document.createElement("tbody");
-  body.append(...data.rows.map((row, index) => line(row, data.kinds, data.total && index === data.rows.length - 1)));
-  table.className = data.stack ? "stack" : "";
+  body.append(...data.rows.map((row, index) => line(row, data.kinds, data.columns, data.total && index === data.rows.length - 1)));
+  // Where the first column has a name, the rows are things of one kind, and each cell of a block says which of its facts it is.
+  table.className = [data.stack && "stack", data.stack && data.columns[0] && "named"].filter(Boolean).join(" ");
   table.replaceChildren(head, body);
 }

@@ -1,0 +1,67 @@
+"""Every page for everybody: axe-core finds nothing serious, all works by keyboard, nothing scrolls sideways.
+
+axe-core 4.14.1 (Deque, MPL-2.0) lies in `axe/` as it is published.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import PHONE
+
+pytestmark = pytest.mark.browser
+AXE = Path(__file__).with_name("axe") / "axe.min.js"
+MACHINE = "machine=rtx-4090&ram_gib=64"
+PAGES = {
+    "fit": f"?{MACHINE}&context=8192",
+    "fit, nothing fits": "?memory_gib=0.5&context=8192",
+    "recommendation": f"recommendation?{MACHINE}",
+    "model": f"model?model=llama-3.1-8b&quant=Q4_K_M&{MACHINE}",
+    "model, in part": "model?model=llama-3.3-70b&quant=Q4_K_M&machine=rtx-4090&ram_gib=64",
+    "model, MLX": "model?model=llama-3.1-8b&machine=m4-max-40&runtime=mlx",
+    "machine": "machine?machine=m4-max-40",
+    "compare": "compare?machines=rtx-4090,m4-max-40%4064,rtx-3060-12gb,m3-8%408&context=8192",
+    "which": "which?model=llama-3.3-70b&quant=Q4_K_M",
+    "verify": "verify",
+    "report": "report",
+    "report, unknown": "report?id=nothing",
+    "community": "community",
+    "accuracy": "accuracy",
+}
+WIDTHS = {"phone": PHONE, "tablet": {"width": 820, "height": 1100}, "wide": {"width": 1600, "height": 900}}
+CHECK = """
+async () => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  const grave = violations.filter((one) => ["serious", "critical"].includes(one.impact));
+  return grave.flatMap(({ id, nodes }) =>
+    nodes.map((node) => ({ rule: id, at: node.target.flat().join(" "), html: node.html.slice(0, 240), why: node.failureSummary })));
+}
+"""
+
+
+def violations(page):
+    """What axe-core finds serious or critical."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(CHECK)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_axe_finds_nothing_serious(visit, path, scheme):
+    page = visit(color_scheme=scheme).open(path)
+    page.wait_for_timeout(500)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("viewport", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_no_page_scrolls_sideways(visit, path, viewport):
+    page = visit(viewport=viewport).open(path)
+    wide = page.evaluate("[document.querySelector('[data-testid=stMain]').scrollWidth, document.documentElement.scrollWidth]")
+    assert max(wide) <= viewport["width"]
+
+
+def test_axe_would_find_it(visit):
+    page = visit().open("report")
+    page.evaluate("document.querySelector('.st-key-sheet').insertAdjacentHTML('beforeend', '<button></button>')")
+    assert {found["rule"] for found in violations(page)} == {"button-name"}
