@@ -149,6 +149,8 @@ def _file(model: ModelMetadata, groups: TensorGroups, name: str, tensors: Sequen
     weights = exact if quantization(name).exact else int(quantized_bytes(groups, (name,))[0])
     header = _header_bytes(model)
     padding = sum(padded(tensor.n_bytes) - tensor.n_bytes for tensor in tensors)
+    if listed and header is not None and (known := listed.entry.published_bytes.get(name)):
+        weights = known - padded(header) - padding
     counted = Counter(_ggml_name(tensor.type) for tensor in tensors)
     return PlannedFile(
         quantization=name,

@@ -24,6 +24,8 @@ class Sources(_Entry):
     abilities: list[str] = []
     keys: list[str] = Field(min_length=1)
     tensors: list[str] = []
+    files: list[str] = []
+    """Of `published_bytes`."""
 
 
 class AboutSources(_Entry):
@@ -51,6 +53,8 @@ class About(_Entry):
     task: Literal["generation", "embedding"] = "generation"
     abilities: list[Ability] = []
     """Those that are known; one that is missing may be there."""
+    published_bytes: dict[str, int] = {}
+    """Sizes of published files whose mix follows no rule that is known, by quantization; rounded as they were published."""
     parameters: int = Field(gt=0)
     """Weights of the language model's own file, without a vision tower."""
     active_parameters: int | None = Field(default=None, gt=0)

@@ -282,21 +282,26 @@ def _billions(count: int) -> str:
 def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
     groups = model.groups
     hp = model.hyperparameters
-    exact = QUANTIZATIONS[name].exact
+    size = int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + _aligned(model.header_bytes)
+    table = weight_table(groups, name)
+    said: tuple[str, ...] = ()
+    if published := model.entry.published_bytes.get(name):
+        table, size = table.scaled(published / size), published
+        said = (f"The size of {name} is that of the published file.",)
+    elif not QUANTIZATIONS[name].exact:
+        said = (f"The publisher's mix of {name} is not known; its size is typical.",)
     return ModelMetadata(
         id=model.id,
         name=model.name,
         hyperparameters=hp,
         tensors=QuantizedTensors(groups, name),
         quantization=name,
-        file_bytes=int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + _aligned(model.header_bytes),
+        file_bytes=size,
         predicted=True,
         source=f"{CATALOGUE}{model.id}",
-        assumptions=hp.assumptions
-        if exact
-        else (*hp.assumptions, f"The publisher's mix of {name} is not known; its size is typical."),
+        assumptions=(*hp.assumptions, *said),
         keys=model.keys,
-        known_weights=weight_table(groups, name),
+        known_weights=table,
     )
 
 

@@ -31,6 +31,10 @@ ROUNDING: Band = (-0.001, 0.001)
 """What a file by a known recipe may be off: its vocabulary and chat template."""
 
 
+WHOLE_GB = 500_000_000
+"""What a size that was published in whole GB may be off."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a publisher's file of a model is made, as far as it is known."""
@@ -93,6 +97,8 @@ def published_bytes(model: CatalogueModel, name: str, recipe: Recipe, *, with_he
 def published_band(model: CatalogueModel, name: str, recipe: Recipe) -> Band:
     """How far a file that a publisher made by `recipe` may be from `published_bytes`: (lowest, highest) relative difference."""
     entry = quantization(name)
+    if known := model.entry.published_bytes.get(entry.name):
+        return -WHOLE_GB / known, WHOLE_GB / known
     if not entry.exact:
         return error_band(name, mixture=model.hyperparameters.expert_count > 1)
     if recipe.own is None or entry.default_bits >= 8:
@@ -114,6 +120,8 @@ def band_of_publishers(model: CatalogueModel, name: str) -> Band:
     except QuestionError:  # a quantization that the model cannot have
         return ROUNDING
     low, high = published_band(model, name, Recipe(Era()))
+    if quantization(name).name in model.entry.published_bytes:
+        return low, high
     for publisher in (None, *_usual_publishers(model)):
         recipe = recipe_of(model, publisher)
         size = published_bytes(model, name, recipe)

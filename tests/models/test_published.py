@@ -91,3 +91,13 @@ def test_the_band_of_a_model_that_publishers_mix_themselves_is_wide() -> None:
     # unsloth 22,016,023,168 and bartowski's up to 7 % more than the plain mix.
     assert low < -0.05
     assert high > 0.1
+
+
+def test_a_published_size_goes_before_the_usual_ratio() -> None:
+    """Unsloth's first dynamic files of R1 (January 2025) are far from what its later ones are."""
+    model = catalogue().find("deepseek-r1-671b")
+    file = model.quantized("UD-IQ1_S")
+    assert file.file_bytes == 131_000_000_000
+    assert file.weight_table.total_bytes == pytest.approx(131e9, rel=0.001)
+    low, high = band_of_publishers(model, "UD-IQ1_S")
+    assert -0.005 < low < 0 < high < 0.005
