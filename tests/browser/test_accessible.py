@@ -34,7 +34,7 @@ async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   const grave = violations.filter((one) => ["serious", "critical"].includes(one.impact));
   return grave.flatMap(({ id, nodes }) =>
-    nodes.map((node) => ({ rule: id, at: node.target.flat().join(" "), html: node.html.slice(0, 240), why: node.failureSummary })));
+    nodes.map(({ target, html, failureSummary }) => ({ rule: id, at: target.flat().join(" "), html, why: failureSummary })));
 }
 """
 
