@@ -47,7 +47,7 @@ def timeline(samples: Sequence[Sample], planned_bytes: int | None, system: UnitS
                 "fixedrange": True,
             },
             yaxis={
-                "range": [0, highest / unit * 1.15],
+                "range": [0, highest / unit * 1.3],
                 "ticksuffix": f" {suffix}",
                 "nticks": 5,
                 "tickfont": TICKS,

@@ -133,7 +133,7 @@ def speed_rows(found: Forecast | None, figures: Figures) -> tuple[Row, ...]:
     forecast = found or Forecast()
     for name, spread, range_ in (
         ("Generation", figures.generate_tps, forecast.generate_tps),
-        ("Prompt processing", figures.prompt_tps, forecast.prompt_tps),
+        ("Reading a prompt", figures.prompt_tps, forecast.prompt_tps),
     ):
         if spread is not None:
             rows.append(_speed_row(name, spread, range_))
@@ -141,7 +141,7 @@ def speed_rows(found: Forecast | None, figures: Figures) -> tuple[Row, ...]:
         expected = forecast.time_to_first_token_s
         rows.append(
             Row(
-                "First token after",
+                "First word after",
                 "time",
                 expected.expected if expected else None,
                 figures.time_to_first_token_s,

@@ -13,7 +13,7 @@ def test_what_was_held_is_stacked_over_seconds():
         ("Pages of the file", [0.0, 0.5, 1.0, 9.0], [0, 2, 4, 4]),
         ("The run's own memory", [0.0, 0.5, 1.0, 9.0], [0, 1, 1, 1]),
     ]
-    assert figure["layout"]["yaxis"]["range"] == [0, 5 * 1.15]
+    assert figure["layout"]["yaxis"]["range"] == [0, 5 * 1.3]
     assert [name for name, _, _ in key_of(figure)] == ["Pages of the file", "The run's own memory", "Planned in all (dashed)"]
 
 

@@ -61,7 +61,7 @@ def test_the_check_comes_first_and_nothing_runs_by_itself(app):
     assert app.heading == "Is it true? Run it on this computer"
     assert app.at.subheader[0].value == "It fits and can run"
     rows = app.component("rows")["rows"]
-    assert [row[0] for row in rows] == ["Memory in all", "Generation", "Prompt processing", "First token after"]
+    assert [row[0] for row in rows] == ["Memory in all", "Generation", "Reading a prompt", "First word after"]
     assert not button(app, "verify:start").disabled
     assert app.address == {"model": str(smollm2()), "context": "512", "seconds": "10"}
 

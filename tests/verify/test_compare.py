@@ -16,8 +16,8 @@ def test_each_figure_stands_beside_its_prediction():
         "Output buffer",
         "Memory in all",
         "Generation",
-        "Prompt processing",
-        "First token after",
+        "Reading a prompt",
+        "First word after",
     ]
     # Recurrent states count with the cache, as the engine's breakdown has them.
     assert (rows["KV cache"].predicted, rows["KV cache"].words) == (0.75 * GIB, "the same")
@@ -26,8 +26,8 @@ def test_each_figure_stands_beside_its_prediction():
         "Generation: was 9.00 tokens/s, we said 10.0 tokens/s (8.00 to 12.0), 11% too much, within the range."
     )
     assert rows["Generation"].error == pytest.approx(10 / 9 - 1)
-    assert rows["Prompt processing"].said() == "Prompt processing: 120 tokens/s, and we had no forecast."
-    assert rows["First token after"].predicted_shown() == "unknown"
+    assert rows["Reading a prompt"].said() == "Reading a prompt: 120 tokens/s, and we had no forecast."
+    assert rows["First word after"].predicted_shown() == "unknown"
 
 
 @pytest.mark.parametrize(
