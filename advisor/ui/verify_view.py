@@ -40,8 +40,8 @@ def check_view(looked: Looked) -> None:
             [name, _range(found, unit), known]
             for name, found, unit in (
                 ("Generation", forecast.generate_tps, "tokens/s"),
-                ("Prompt processing", forecast.prompt_tps, "tokens/s"),
-                ("First token after", forecast.time_to_first_token_s, "s"),
+                ("Reading a prompt", forecast.prompt_tps, "tokens/s"),
+                ("First word after", forecast.time_to_first_token_s, "s"),
             )
             if found is not None
         ]
