@@ -125,7 +125,7 @@ def test_a_server_without_timings_is_timed_on_the_wire(pages, kind):
     with serving(pages, {"/v1/completions": completions}) as (address, asked):
         found = run(address)
     assert found.engine == kind
-    assert 0.5 / STEP_S < max(trial.rate for trial in found.generate) < 1 / STEP_S
+    assert 0.02 / STEP_S < max(trial.rate for trial in found.generate) < 1 / STEP_S
     assert all(trial.tokens == 15 for trial in found.generate), "15 steps lie between 16 tokens"
     assert all(body.get("ignore_eos") is (True if "vLLM" in kind else None) for _, body in asked)
 
