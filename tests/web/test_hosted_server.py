@@ -1,44 +1,11 @@
 """The hosted server as it runs: whose request it is, and what a page elsewhere or a crafted path gets."""
 
-import contextlib
-import os
 import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@contextlib.contextmanager
-def serving(folder, **more):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "ADVISOR_DATABASE_URL": f"sqlite:///{folder / 'reports.sqlite'}",
-        **more,
-    }
-    log = folder / "log"
-    with log.open("w") as file:
-        command = [sys.executable, "-m", "advisor", "serve", "--hosted", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, env=environment)
-    try:
-        deadline = time.monotonic() + 60
-        while f"127.0.0.1:{port}" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-        assert "Traceback" not in log.read_text()
-    finally:
-        process.terminate()
-        process.wait(20)
+from tests.web.site import serving
 
 
 def answers(address, count=8):
