@@ -5,4 +5,4 @@ import gc
 
 def collect_less_often() -> None:
     """Plans are made of very many small objects without cycles; looking for cycles as often as usual takes half of the time."""
-    gc.set_threshold(100_000, 50, 1000)
+    gc.set_threshold(100_000, 5, 1000)
