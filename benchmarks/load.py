@@ -32,6 +32,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
 LIMIT_MS, LIMIT_MIB = 250, 400
 MODELS = ("llama-3.1-8b", "qwen3-14b", "gpt-oss-20b", "qwen3-30b-a3b", "gemma-3-12b", "llama-3.3-70b")
 MACHINES = ("rtx-4090", "rtx-3060-12gb", "m4-max-40", "rx-7900-xtx", "m2-8")
