@@ -35,6 +35,7 @@ purpose = first.pills(
     format_func=str.capitalize,
     key=seed(opened, "recommend:purpose", opened.question.purpose),
     required=True,
+    wrap=True,
     help="Each has its context, its prompt length and its wishes of speed.",
 )
 assert purpose is not None

@@ -29,6 +29,7 @@ purpose = first.pills(
     format_func=str.capitalize,
     key=seed(opened, "fit:purpose", opened.question.purpose),
     required=True,
+    wrap=True,
     help="Models are ordered by how well they answer for it.",
 )
 context = second.segmented_control(

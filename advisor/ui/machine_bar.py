@@ -13,6 +13,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED
 from advisor.question import MachineAsked
 from advisor.settings import settings
+from advisor.ui.first_visit import chosen_by_hand, first_visit, remember
 from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.state import Opened, draw_again_when_quiet, seed
@@ -61,8 +62,13 @@ def machine_bar(opened: Opened[M]) -> Chosen:
     """Draw the machine in one line with the way to another."""
     line = st.container(horizontal=True, vertical_alignment="center", gap="small", key="machine_bar")
     said = line.empty()
+    if settings().hosted:
+        with st.container(gap="small", key="first_visit"):
+            opened = first_visit(opened)
     with line.popover("Not yours? Choose another", icon=":material/swap_horiz:", type="tertiary"):
         chosen = machine_choice(opened)
+    if settings().hosted:
+        remember(chosen.asked)
     mine = " · this machine" if chosen.here else ""
     said.markdown(f"**{inert(machine_line(chosen.machine))}**{mine}", width="content")
     return chosen
@@ -83,6 +89,7 @@ def machine_choice(opened: Opened[M]) -> Chosen:
         [*own, NUMBERS, *more, *names],
         format_func=lambda id_: said.get(id_) or names.get(id_, id_),
         key="machine:name",
+        on_change=chosen_by_hand,
         help="Type any part of a name. What is not in the list can be given by its numbers.",
     )
     base = _base(name)
@@ -210,7 +217,11 @@ def _sold_size(opened: Opened[M], name: str, base: MachineProfile) -> float:
     kept = st.session_state[key]
     if kept not in sizes and kept != asked:
         kept = st.session_state[key] = sizes[0]
-    return float(st.selectbox("Memory", sorted({*sizes, kept}), format_func=lambda size: f"{size:g} GiB", key=key))
+    return float(
+        st.selectbox(
+            "Memory", sorted({*sizes, kept}), format_func=lambda size: f"{size:g} GiB", key=key, on_change=chosen_by_hand
+        )
+    )
 
 
 def _bandwidth(opened: Opened[M], base: MachineProfile | None) -> float | None:
