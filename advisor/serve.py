@@ -70,13 +70,18 @@ def server_routes() -> list[Any]:
 
 
 def server_layers(allowed_hosts: list[str]) -> list[Any]:
-    """What every request passes first: its Host header must be one of ours, and its size and number within the limits."""
+    """What every request passes first: its Host header must be one of ours, and its size and number within the limits.
+
+    Hosted, scripts are compressed.
+    """
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from advisor.web.compressed import Compressed
     from advisor.web.limits import Limits
 
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts), Middleware(Limits, settings=settings())]
+    layers = [Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts), Middleware(Limits, settings=settings())]
+    return [*layers, Middleware(Compressed)] if settings().hosted else layers
 
 
 def choose_port(host: str, port: int | None) -> int:
