@@ -18,7 +18,7 @@ from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.state import Opened, draw_again_when_quiet, seed
 from advisor.units import gib
-from advisor.words import machine_line
+from advisor.words import machine_line, sentence
 
 M = TypeVar("M", bound=MachineAsked)
 
@@ -105,7 +105,7 @@ def machine_choice(opened: Opened[M]) -> Chosen:
     except HeadroomError as error:
         shown = _base(first())
         assert shown is not None
-        return Chosen(MachineAsked(machine=first()), shown, (), f"{error} {_shown_instead()}")
+        return Chosen(MachineAsked(machine=first()), shown, (), f"{sentence(error)} {_shown_instead()}")
     return Chosen(fields, machine, assumptions, complaint)
 
 
@@ -136,7 +136,7 @@ def _known(asked: MachineAsked) -> tuple[str, str | None]:
     try:
         found = find_machine(asked.machine)
     except HeadroomError as error:
-        return first(), f"{error} {_shown_instead()}"
+        return first(), f"{sentence(error)} {_shown_instead()}"
     is_file = asked.machine.strip().endswith((".toml", ".json"))
     return (asked.machine.strip() if is_file else found.id), None
 
