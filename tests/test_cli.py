@@ -153,7 +153,6 @@ WRONG = [
 ]
 MISSING = [
     (["estimate", "./no-such.gguf"], "is not there"),
-    (["estimate", "nobody/no-such-repository"], "hub is not read yet"),
     (["estimate", "ollama:llama3"], "Ollama"),
     (["estimate", "llama-3.1-8b", "--machine", "no-such.toml"], "there is no file"),
     (["estimate", "llama-3.1-8b", "--mmproj", "no-such.gguf"], "there is no projector file"),
@@ -278,3 +277,11 @@ def test_closed_and_full_streams(redirected: str, code: int) -> None:
     assert done.returncode == code
     assert b"Traceback" not in done.stderr
     assert done.stderr.count(b"\n") == (1 if code else 0)
+
+
+def test_a_hub_that_does_not_answer_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
+    ran = advisor("estimate", "nobody/no-such-repository")
+    assert (ran.code, ran.out) == (3, "")
+    assert "cannot be reached" in ran.err
+    assert ran.err.count("\n") == 1
