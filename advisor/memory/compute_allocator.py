@@ -7,6 +7,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ class Request(NamedTuple):
     """Of a block's weight: its number, how many segments ago its block was, and BLOCK_WEIGHT."""
     stage: str
 
+
+_request = partial(tuple.__new__, Request)
+"""A request of its four values, made in half the time that the class itself takes."""
 
 Segment = tuple[Request, ...]
 """What one device's allocator is asked for during one block, or for the leaves of one."""
@@ -74,7 +78,7 @@ class _Lifetimes:
             for parent in node.sources:
                 if _inherit(node, parent):
                     if parent.beside is not None and node.segment == self.segment:
-                        self.open[node.home].append(Request(node.tensor, 0, node.size(), CUT))
+                        self.open[node.home].append(_request((node.tensor, 0, node.size(), CUT)))
                     return
         slot = ~self.counts[device] if self.in_leaves else self.counts[device]
         self.counts[device] += 1
@@ -82,14 +86,14 @@ class _Lifetimes:
         number, block, kind = size = node.reserved()
         if kind == BLOCK_WEIGHT:
             size = (number, self.segment - 1 - block, kind)
-        self.open[device].append(Request(slot, 0, size, node.stage))
+        self.open[device].append(_request((slot, 0, size, node.stage)))
 
     def free(self, node: Node) -> None:
         """ggml_gallocr_free_node."""
         if node.is_output:
             return
         node.held = False
-        self.open[node.home].append(Request(node.tensor, self.segment - node.segment, None, node.stage))
+        self.open[node.home].append(_request((node.tensor, self.segment - node.segment, None, node.stage)))
 
     def release(self, parent: Node) -> None:
         """Nothing reads `parent` any more."""
@@ -149,13 +153,13 @@ def lifetimes(leaves: Sequence[Sequence[Node]], parts: Sequence[Sequence[Step]],
             else:
                 read = node.sources
                 for source in read:
-                    if not (source.held or source.resident or source.view_of):
+                    if not (source.held or source.resident or source.view_of is not None):
                         take(source, node.device)
-            if not (node.held or node.view_of):
+            if not (node.held or node.view_of is not None):
                 take(node, node.device)
             for source in read:
                 source.children -= 1
-                if not (source.children or source.views):
+                if not (source.children or source.views) and (source.held or source.view_of is not None):
                     release(source)
     asked = zip(run.leaves, run.blocks, strict=True)
     return tuple(Requests(tuple(map(tuple, first)), tuple(map(tuple, then))) for first, then in asked)
@@ -241,11 +245,14 @@ def _replay(
     """Change `free` and `held` as the segment does; the most bytes in use, and the stage that took them."""
     own = held[number]
     highest, decided, mask = 0, "", alignment - 1
+    cells, of = sizes.cells, sizes.of
     for slot, back, wanted, stage in segment:
         if wanted is None:
             give_back(free, *held[number - back].pop(slot))
             continue
-        size = (sizes.of(wanted, number) + mask) & ~mask
+        constant, each, kind = wanted
+        size = constant if not kind else constant + each * cells[kind] if kind in cells else of(wanted, number)
+        size = (size + mask) & ~mask
         if stage == CUT:
             offset, taken = own[slot]
             if size < taken:

@@ -1,7 +1,6 @@
 """A compute graph as llama.cpp builds it, reduced to what memory depends on: shapes, order, views and who reads what."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 Dim = int
 Size = tuple[int, int, int]
@@ -24,42 +23,66 @@ IN_PLACE = frozenset(
 VIEW_OPS = frozenset({"view", "reshape", "permute", "transpose"})
 
 
-@dataclass(eq=False, slots=True)
 class Node:
     """One tensor of the graph. `shape` is in ggml's order; a negative entry stands for a number of cache cells."""
 
     op: str
     shape: tuple[Dim, ...]
-    kind: str = "f32"
-    sources: list["Node"] = field(default_factory=list)
-    view_of: "Node | None" = None
-    contiguous: bool = True
-    device: int = -1
-    """Index of the device it is computed or kept on; -1 until the scheduler decides."""
-    resident: bool = False
-    """True for weights and caches, whose data lives outside the compute buffer."""
-    fixed: Size | None = None
-    """Where the size does not follow from the shape: weights, caches and copies of them."""
-    beside: Size | None = None
-    """What a GPU reserves behind the result, for scratch and copies."""
-    refused: bool = False
-    """True where the GPUs' backend does not compute it."""
-    is_weight: bool = False
-    is_input: bool = False
-    is_output: bool = False
-    stage: str = ""
+    kind: str
+    sources: list["Node"]
+    stage: str
     """What part of the model it belongs to, for people: "attention", "experts", "logits"."""
-    listed: bool = field(default=False, init=False)
+    view_of: "Node | None"
+    contiguous: bool
+    fixed: Size | None
+    """Where the size does not follow from the shape: weights, caches and copies of them."""
+    device: int
+    """Index of the device it is computed or kept on; -1 until the scheduler decides."""
+    resident: bool
+    """True for weights and caches, whose data lives outside the compute buffer."""
+    beside: Size | None
+    """What a GPU reserves behind the result, for scratch and copies."""
+    refused: bool
+    """True where the GPUs' backend does not compute it."""
+    is_weight: bool
+    is_input: bool
+    is_output: bool
+    listed: bool
     """True once it has its place in the graph's order."""
-    children: int = field(default=0, init=False)
+    children: int
     """While it is laid out (ggml-alloc.c, hash_node): readers to come, of it and of its views."""
-    views: int = field(default=0, init=False)
-    held: bool = field(default=False, init=False)
+    views: int
+    held: bool
     """True while it has memory of its own."""
-    tensor: int = field(default=-1, init=False)
-    """The memory it was given: its number, in which segment, and on which device."""
-    segment: int = field(default=-1, init=False)
-    home: int = field(default=-1, init=False)
+    tensor: int
+    """The memory it was given: its number, in which segment, and on which device. Not set before."""
+    segment: int
+    home: int
+    __slots__ = tuple(__annotations__)
+
+    def __init__(
+        self,
+        op: str,
+        shape: tuple[Dim, ...],
+        kind: str,
+        sources: list["Node"],
+        stage: str = "",
+        view_of: "Node | None" = None,
+        fixed: Size | None = None,
+        contiguous: bool = True,  # noqa: FBT001, FBT002 - a layout makes thousands; arguments by name take twice as long
+    ) -> None:
+        self.op = op
+        self.shape = shape
+        self.kind = kind
+        self.sources = sources
+        self.stage = stage
+        self.view_of = view_of
+        self.contiguous = contiguous
+        self.fixed = fixed
+        self.device = -1
+        self.beside = None
+        self.resident = self.refused = self.is_weight = self.is_input = self.is_output = self.listed = self.held = False
+        self.children = self.views = 0
 
     @property
     def external(self) -> bool:
@@ -106,19 +129,6 @@ class Graph:
         self.stage = "inputs"
         """Given to the nodes made from now on."""
 
-    def _node(
-        self,
-        op: str,
-        shape: tuple[Dim, ...],
-        kind: str,
-        sources: list[Node],
-        root: Node | None = None,
-        *,
-        contiguous: bool = True,
-    ) -> Node:
-        fixed = root.fixed if root is not None and root.resident else None
-        return Node(op, shape, kind, sources, root, contiguous, fixed=fixed, stage=self.stage)
-
     def expand(self, node: Node) -> Node:
         """Append `node` and what it reads, depth first in the order of the sources (ggml.c, ggml_visit_parents)."""
         stack = [] if node.listed else [node]
@@ -136,11 +146,16 @@ class Graph:
 
     def input(self, kind: str, *shape: Dim) -> Node:
         """A graph input, filled from the host before each run."""
-        return Node("none", shape, kind, is_input=True, stage="inputs")
+        node = Node("none", shape, kind, [], "inputs")
+        node.is_input = True
+        return node
 
     def weight(self, device: int, size: Size, *shape: Dim) -> Node:
         """A weight kept on `device`."""
-        return Node("none", shape, device=device, resident=True, fixed=size, is_weight=True)
+        node = Node("none", shape, "f32", [], "", None, size)
+        node.device = device
+        node.resident = node.is_weight = True
+        return node
 
     def cache(self, device: int, cell_bytes: int, cells: Dim = 0, *, padding: int = 0) -> Node:
         """A cache kept on `device`, `cell_bytes` for each of its `cells` (or in all, where `cells` is 0).
@@ -148,23 +163,28 @@ class Graph:
         A copy of it takes `padding` more.
         """
         fixed = (padding, cell_bytes, cells) if cells else (cell_bytes, 0, 0)
-        return Node("none", (1,), device=device, resident=True, fixed=fixed)
+        node = Node("none", (1,), "f32", [], "", None, fixed)
+        node.device = device
+        node.resident = True
+        return node
 
     def op(self, name: str, shape: Iterable[Dim], *sources: Node, kind: str = "f32") -> Node:
         """Any other operation with a result of its own."""
-        return self._node(name, tuple(shape), kind, list(sources))
+        return Node(name, tuple(shape), kind, list(sources), self.stage)
 
     def view(self, source: Node, *shape: Dim, contiguous: bool = False, op: str = "view", span: int = 0) -> Node:
         """A part of `source`, or all of it in another shape.
 
         `span` is what a copy of a strided view takes: everything from its first to its last element (ggml_nbytes).
         """
-        node = self._node(op, shape, source.kind, [source], source.view_of or source, contiguous=contiguous)
+        root = source.view_of or source
         if span:
-            node.fixed = (span, 0, 0)
-        elif source.view_of is not None and source.fixed is not None:
-            node.fixed = source.fixed
-        return node
+            fixed: Size | None = (span, 0, 0)
+        elif root is source:
+            fixed = source.fixed if source.resident else None
+        else:
+            fixed = source.fixed or (root.fixed if root.resident else None)
+        return Node(op, shape, source.kind, [source], self.stage, root, fixed, contiguous)
 
     def reshape(self, source: Node, *shape: Dim) -> Node:
         """The same data in another shape."""
@@ -172,32 +192,37 @@ class Graph:
 
     def matmul(self, weight: Node, x: Node) -> Node:
         """weight [in, out] times x [in, tokens, ...]."""
-        return self._node("mul_mat", (weight.shape[1], *x.shape[1:]), "f32", [weight, x])
+        return Node("mul_mat", (weight.shape[1], *x.shape[1:]), "f32", [weight, x], self.stage)
 
     def unary(self, x: Node, op: str = "unary") -> Node:
         """An operation with one source that keeps the shape and may work in place."""
-        return self._node(op, x.shape, x.kind, [x])
+        return Node(op, x.shape, x.kind, [x], self.stage)
 
     def binary(self, op: str, a: Node, b: Node) -> Node:
         """An operation of two sources with the shape of the first."""
-        return self._node(op, a.shape, a.kind, [a, b])
+        return Node(op, a.shape, a.kind, [a, b], self.stage)
 
     def cont(self, x: Node, *shape: Dim) -> Node:
         """A contiguous copy."""
-        return self._node("cont", shape or x.shape, x.kind, [x])
+        return Node("cont", shape or x.shape, x.kind, [x], self.stage)
 
     def get_rows(self, table: Node, rows: Node, width: int) -> Node:
         """`width` wide rows, as many as `rows` has entries."""
-        return self._node("get_rows", (width, rows.shape[0]), "f32", [table, rows])
+        return Node("get_rows", (width, rows.shape[0]), "f32", [table, rows], self.stage)
 
     def set_rows(self, cache: Node, rows: Node, indices: Node) -> Node:
         """Rows written into a cache: a view of it (ggml_set_rows reads new rows, then indices, then the cache)."""
-        return self._node("set_rows", cache.shape, cache.kind, [rows, indices, cache], cache.view_of or cache)
+        return self._written("set_rows", cache, [rows, indices, cache])
 
     def in_place(self, x: Node, op: str) -> Node:
         """An operation whose result is a view of what it overwrites (ggml_scale_inplace)."""
-        return self._node(op, x.shape, x.kind, [x], x.view_of or x)
+        return self._written(op, x, [x])
 
     def store(self, cache: Node, rows: Node, *indices: Node) -> Node:
         """Results copied into a cache or state (ggml_cpy): a view of it."""
-        return self._node("cpy", cache.shape, cache.kind, [rows, *indices, cache], cache.view_of or cache)
+        return self._written("cpy", cache, [rows, *indices, cache])
+
+    def _written(self, op: str, target: Node, sources: list[Node]) -> Node:
+        """A view of `target`, which the operation writes to."""
+        root = target.view_of or target
+        return Node(op, target.shape, target.kind, sources, self.stage, root, root.fixed if root.resident else None)

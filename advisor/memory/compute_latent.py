@@ -76,7 +76,7 @@ def _sparse_mask(b: BlockBuilder) -> Node | None:
     g, tokens = b.graph, b.shape.tokens
     mask = b.mask(CACHE_CELLS)
     count = b.shape.chosen_tokens
-    zeros = g.unary(Node("none", (1, count, tokens)), "fill")
+    zeros = g.unary(Node("none", (1, count, tokens), "f32", []), "fill")
     hidden = g.unary(mask, "fill")
     shown = g.set_rows(hidden, zeros, g.view(b.chosen_tokens, count, tokens))
     return g.op("add", mask.shape, g.view(shown, *mask.shape), mask, kind=mask.kind)

@@ -159,6 +159,7 @@ def split(graph: Graph, copies: int) -> tuple[list[list[Node]], list[list[Step]]
 def _copy(source: Node, device: int, *, pinned: bool) -> Node:
     """A copy in the compute buffer of `device`, as large as its source. Copies for pipelines are never freed."""
     stage = "copied weights" if source.is_weight else "copied cache" if source.external else source.stage
-    return Node(
-        "copy", source.shape, source.kind, device=device, fixed=source.fixed, is_input=pinned, is_output=pinned, stage=stage
-    )
+    node = Node("copy", source.shape, source.kind, [], stage, None, source.fixed)
+    node.device = device
+    node.is_input = node.is_output = pinned
+    return node
