@@ -7,6 +7,7 @@ ggml/src/ggml-alloc.c.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -124,7 +125,22 @@ def flash_attention_stays(facts: Facts) -> bool:
     if not facts.shape.flash or not (placed_apart or rules.supports_attention or _norms_offloaded(facts)):
         return True
     slots = facts.shape.sequences
-    return _flash_attention_stays(replace(facts.shape, tokens=slots, outputs=slots), _without_inner(facts.blocks), facts.ends)
+    shape = replace(facts.shape, tokens=slots, outputs=slots)
+    if not (placed_apart or _norms_offloaded(facts) or _refuses(shape, _of_each_kind(facts.blocks), facts.ends)):
+        return True  # as for a backend that computes any
+    return _flash_attention_stays(shape, _without_inner(facts.blocks), facts.ends)
+
+
+def _of_each_kind(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """A block of each kind of attention."""
+    kinds = {(one.heads, one.kv_heads, one.key_length, one.value_length, len(one.weights)): one for one in reversed(blocks)}
+    return tuple(reversed(kinds.values()))
+
+
+@lru_cache(maxsize=1024)
+def _refuses(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends) -> bool:
+    """True where the GPUs' backend does not compute the attention of one of `blocks`."""
+    return any(node.refused for node in build(shape, blocks, ends).nodes)
 
 
 def _without_inner(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
@@ -178,13 +194,14 @@ def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[Comput
 def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[Requests, ...]:
     """What each device's allocator is asked for, whatever the context and the bytes of the weights."""
     # Copies for a pipeline are all taken before any other leaf, whichever block has them.
-    found = () if pipelined and any(INDEXER in block.named for block in blocks) else cuts(blocks)
-    if found:
-        remaining = tuple(blocks[number] for number in kept(len(blocks), found))
-        try:
-            return tuple(unfold(requests, found) for requests in _laid_out(shape, remaining, ends, pipelined=pipelined))
-        except UnsteadyError:
-            pass
+    if not (pipelined and any(INDEXER in block.named for block in blocks)):
+        for wider in (0, 1):
+            found = cuts(blocks, wider)
+            if not found:
+                break
+            remaining = tuple(blocks[number] for number in kept(len(blocks), found))
+            with suppress(UnsteadyError):
+                return tuple(unfold(requests, found) for requests in _laid_out(shape, remaining, ends, pipelined=pipelined))
     return _laid_out(shape, blocks, ends, pipelined=pipelined)
 
 

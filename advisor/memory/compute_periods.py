@@ -3,7 +3,7 @@
 Where blocks repeat with a period, the graph repeats too, and so do the requests to the allocator: the first blocks, two periods
 and the last blocks are laid out, and those between are taken to be like the second of the two. `unfold` checks that they are:
 it and the one before must ask for exactly the same, and give back what they take within a period. Where they do not, it raises
-`UnsteadyError`, and all blocks are laid out.
+`UnsteadyError`; then more blocks are kept at the ends of runs, and where that does not help either, all are laid out.
 """
 
 from collections.abc import Hashable, Sequence
@@ -35,8 +35,8 @@ class Cut:
     """A multiple of `period`."""
 
 
-def cuts(kinds: Sequence[Hashable]) -> tuple[Cut, ...]:
-    """What can be left out of a sequence of blocks, by their kinds."""
+def cuts(kinds: Sequence[Hashable], wider: int = 0) -> tuple[Cut, ...]:
+    """What can be left out of a sequence of blocks, by their kinds; `wider` keeps so many more at both ends of a run."""
     numbers: dict[Hashable, int] = {}
     row = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
     found: list[Cut] = []
@@ -47,10 +47,10 @@ def cuts(kinds: Sequence[Hashable]) -> tuple[Cut, ...]:
             end = start + period
             while end < len(row) and row[end] == row[end - period]:
                 end += 1
-            best = max(best, ((end - start - _kept(period)) // period * period, -period, end))
+            best = max(best, ((end - start - _kept(period) - 2 * wider) // period * period, -period, end))
         left_out, period, end = best[0], -best[1], best[2]
         if left_out > 0:
-            found.append(Cut(start + _kept(period) - TAIL - gone, period, left_out))
+            found.append(Cut(start + _kept(period) + wider - TAIL - gone, period, left_out))
             gone += left_out
             start = end
         else:
