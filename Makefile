@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENV := .venv/bin
 
-.PHONY: run install test conformance lint format bench quality calibrate fuzz lock clean
+.PHONY: run install test conformance lint format bench quality calibrate screenshots fuzz lock clean
 
 run:
 	$(PYTHON) -m advisor run
@@ -44,6 +44,11 @@ quality: install
 calibrate: install
 	$(ENV)/python benchmarks/calibrate_speed.py
 	$(ENV)/python benchmarks/speed_accuracy.py --write
+
+# Every page in both modes and on a phone, into docs/screenshots; look at them.
+screenshots: install
+	$(ENV)/python -m tests.prepare test
+	$(ENV)/python -m benchmarks.browser.screenshots
 
 # A minute of coverage-guided fuzzing a target.
 fuzz: install

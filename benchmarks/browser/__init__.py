@@ -25,7 +25,9 @@ def server() -> Iterator[str]:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
         command = [sys.executable, "-m", "advisor", "serve", "--port", str(port)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        # Reports of its own: what is shown and timed does not depend on those of the person at this computer.
+        database = f"sqlite:///{Path(folder) / 'reports.db'}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ADVISOR_DATABASE_URL": database}
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
         try:
             while f"127.0.0.1:{port}" not in (Path(folder) / "log").read_text():

@@ -1,11 +1,13 @@
-"""Writes docs/screenshots/{landing,model,machine}-{light,dark,phone}.png; look at them afterwards.
+"""Writes docs/screenshots/PAGE-{light,dark,phone}.png for every page; look at them afterwards.
 
-Run as `python -m benchmarks.browser.screenshots` from the root of the checkout.
+Run as `make screenshots`, or as `python -m benchmarks.browser.screenshots [PAGE ...]` from the root of the checkout.
 """
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 from playwright.sync_api import Page
@@ -14,11 +16,22 @@ from benchmarks.browser import ROOT, chromium, server, settle
 
 FOLDER = ROOT / "docs" / "screenshots"
 MACHINE = "machine=rtx-4090&ram_gib=64"
+MODEL = f"model?{MACHINE}&model=qwen3-32b&quant=Q4_K_M&context=8192"
 PAGES = {
     "landing": f"?{MACHINE}&context=8192",
-    "model": f"model?{MACHINE}&model=qwen3-32b&quant=Q4_K_M&context=8192",
+    "recommendation": f"recommendation?{MACHINE}",
+    "model": MODEL,
     "machine": "machine?machine=m4-max-40&memory_gib=64",
+    "compare": "compare?machines=rtx-4090,m4-max-40%4064,rtx-3060-12gb,m3-8%408&context=8192",
+    "which": "which?model=llama-3.3-70b&quant=Q4_K_M&context=8192",
+    "verify": "verify",
+    "report": "report?id={report}",
+    "shared": "r/{report}",
+    "community": "community",
+    "accuracy": "accuracy",
 }
+FIGURES = {"recommendation": 1, "model": 2, "accuracy": 1}
+"""How many figures a page draws at least before it is looked at."""
 DESKTOP = {"width": 1280, "height": 900}
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": DESKTOP},
@@ -27,13 +40,26 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def shoot(page: Page, address: str, target: Path) -> None:
+def make_report(page: Page, address: str) -> str:
+    """The id of a report that is made as a visitor makes it."""
+    page.goto(f"{address}/{MODEL}")
+    settle(page)
+    page.get_by_role("button", name="Share as a report").click()
+    page.get_by_role("button", name="Make the report").click()
+    page.wait_for_url("**/report?id=*", timeout=60_000)
+    return parse_qs(urlsplit(page.url).query)["id"][0]
+
+
+def shoot(page: Page, address: str, name: str, target: Path) -> None:
     """Open the page, wait until nothing changes any more, and keep what is on the screen."""
     page.goto(address)
-    settle(page)
-    page.get_by_text("still being laid out").wait_for(state="detached", timeout=120_000)
-    if "/model" in address:
-        page.locator(".js-plotly-plot").nth(1).wait_for()
+    # A shared report is a page of its own, without scripts.
+    if name != "shared":
+        settle(page)
+        for said in ("still being laid out", "still being weighed", "is planning the same"):
+            page.get_by_text(said).wait_for(state="detached", timeout=120_000)
+        if name in FIGURES:
+            page.locator(".js-plotly-plot").nth(FIGURES[name] - 1).wait_for()
     page.wait_for_timeout(1000)
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
@@ -41,14 +67,17 @@ def shoot(page: Page, address: str, target: Path) -> None:
 
 
 def main() -> None:
-    """Write all screenshots."""
+    """Write the screenshots of the pages that are named, by default of all."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = sys.argv[1:] or list(PAGES)
     with server() as address, chromium() as browser:
+        report = ""
         for look, settings in LOOKS.items():
             context = browser.new_context(locale="en-GB", reduced_motion="reduce", **settings)
             page = context.new_page()
-            for name, path in PAGES.items():
-                shoot(page, f"{address}/{path}", FOLDER / f"{name}-{look}.png")
+            report = report or make_report(page, address)
+            for name in wanted:
+                shoot(page, f"{address}/{PAGES[name].format(report=report)}", name, FOLDER / f"{name}-{look}.png")
             context.close()
 
 
