@@ -76,7 +76,7 @@ class _Lifetimes:
         node.held = True
         if node.op in IN_PLACE:
             for parent in node.sources:
-                if _inherit(node, parent):
+                if parent.held and _inherit(node, parent):
                     if parent.beside is not None and node.segment == self.segment:
                         self.open[node.home].append(_request((node.tensor, 0, node.size(), CUT)))
                     return
@@ -96,11 +96,10 @@ class _Lifetimes:
         self.open[node.home].append(_request((node.tensor, self.segment - node.segment, None, node.stage)))
 
     def release(self, parent: Node) -> None:
-        """Nothing reads `parent` any more."""
+        """Nothing reads `parent` any more, which has memory or is a view."""
         root = parent.view_of
         if root is None:
-            if parent.held:
-                self.free(parent)
+            self.free(parent)
             return
         root.views -= 1
         if not root.views and not root.children and root.held:
@@ -108,8 +107,9 @@ class _Lifetimes:
 
 
 def _inherit(node: Node, parent: Node) -> bool:
-    """Work in place of `parent` where it is read no more. Never through a view: the engine does not count it as its own."""
-    if not parent.held or parent.is_output or parent.children != 1 or parent.views or not node.same_layout(parent):
+    """Work in place of `parent`, which has memory, where it is read no more. Never through a view: the engine does not count it
+    as its own."""
+    if parent.is_output or parent.children != 1 or parent.views or not node.same_layout(parent):
         return False
     parent.held = False
     node.tensor, node.segment, node.home = parent.tensor, parent.segment, parent.home

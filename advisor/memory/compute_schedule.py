@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from advisor.memory.backends import BackendRules
 from advisor.memory.compute_graph import VIEW_OPS, Graph, Node
@@ -52,8 +53,9 @@ def assign_devices(graph: Graph, host: int, rules: BackendRules) -> None:
 
 
 def _from_data(node: Node, host: int, rules: BackendRules) -> int:
-    if node.external:
-        return (node.view_of or node).device
+    root = node.view_of or node
+    if root.resident:
+        return root.device
     if node.op in ("rope", "flash_attn"):
         return -1
     for source in node.sources:
@@ -88,12 +90,15 @@ class _Splitter:
         self.parts.append(part)
         for node in nodes:
             if node.op not in VIEW_OPS:
-                if node.device != part.device or (part.inputs and _reads_weight_of_another(node, part.device)):
-                    part = _Part(node.device)
+                if node.device != device:
+                    device = node.device
+                    part = _Part(device)
                     self.parts.append(part)
-                device = part.device
                 for source in node.sources:
                     if source.device != device:
+                        if part.inputs and _reads_weight_of_another(node, device):
+                            part = _Part(device)
+                            self.parts.append(part)
                         self._copy_inputs(node, part)
                         break
             part.nodes.append(node)
@@ -143,12 +148,14 @@ def split(graph: Graph, copies: int) -> tuple[list[list[Node]], list[list[Step]]
             blocks[-1] += [(source, True), (made[0], False)]
             if copies > 1:
                 leaves[len(blocks)].extend(made)
-        for node in part.nodes:
-            blocks[-1].append((node, False))
-            count += 1
-            while count == room:
-                blocks.append([])
-                room = next(marks)
+        steps = iter([(node, False) for node in part.nodes])
+        end = count + len(part.nodes)
+        while end >= room:
+            blocks[-1].extend(islice(steps, room - count))
+            blocks.append([])
+            count, room = room, next(marks)
+        blocks[-1].extend(steps)
+        count = end
     start = 0
     for number, end in enumerate((*graph.leaf_marks, len(graph.leaves)), start=1):
         leaves[number].extend(leaf for leaf in graph.leaves[start:end] if not leaf.resident)

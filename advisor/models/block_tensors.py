@@ -25,13 +25,14 @@ class BlockTensors:
         others: dict[str, tuple[tuple[int, ...], int]] = {}
         for number, (name, shape) in enumerate(tensors):
             if name.startswith("blk."):
-                block, _, stem = name[4:].partition(".")
-                blocks[int(block)].append((stem, shape))
-                places[int(block)].append(number)
+                digits, _, stem = name[4:].partition(".")
+                block = int(digits)
+                blocks[block].append((stem, shape))
+                places[block].append(number)
             else:
                 others[name] = (shape, number)
         shared: dict[NamedShapes, NamedShapes] = {}
-        kept = [tuple(block) for block in blocks]
+        kept = [tuple(named) for named in blocks]
         return cls(tuple(shared.setdefault(block, block) for block in kept), tuple(map(tuple, places)), others)
 
     def by_block(self, n_bytes: Sequence[int]) -> tuple[tuple[int, ...], ...]:

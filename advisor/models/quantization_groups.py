@@ -164,12 +164,13 @@ def group_tensors(
     """
     era = era or Era()
     listed = [(tensor.name, tuple(tensor.shape)) for tensor in shapes]
-    plain = []
-    for name, shape in listed:
-        plain.append(_plain_facts(_template(name)[0], shape, hp.architecture, era))
+    templates = [_template(name) for name, _ in listed]
+    keys = [(template, shape) for (template, _), (_, shape) in zip(templates, listed, strict=True)]
+    known = {key: _plain_facts(*key, hp.architecture, era) for key in dict.fromkeys(keys)}
+    plain = [known[key] for key in keys]
     if overrides or kept:
         plain = [_overridden(facts, name, overrides, kept) for facts, (name, _) in zip(plain, listed, strict=True)]
-    positions = _positions([name for name, _ in listed], plain, hp, era)
+    positions = _positions([name for name, _ in listed], [block for _, block in templates], plain, hp, era)
     placed = [positions.get(i, facts) for i, facts in enumerate(plain)]
     distinct = {
         id(facts): facts for facts in placed
@@ -178,12 +179,13 @@ def group_tensors(
     number_of = {key: numbers.setdefault(facts, len(numbers)) for key, facts in distinct.items()}
     group = [number_of[id(facts)] for facts in placed]
     names = tuple(name for name, _ in listed)
+    sizes = {shape: prod(shape) for _, shape in known}
     return TensorGroups(
         names=names,
         shapes=tuple(shape for _, shape in listed),
         group=np.array(group, np.intp),
         facts=tuple(numbers),
-        elements=np.array([prod(shape) for _, shape in listed], np.int64),
+        elements=np.array([sizes[shape] for _, shape in listed], np.int64),
         traits=_traits(hp, names, era),
         block_count=hp.block_count,
     )
@@ -248,16 +250,19 @@ def _overridden(facts: TensorFacts, name: str, overrides: Overrides, kept: Overr
     return facts
 
 
-def _positions(names: Sequence[str], plain: Sequence[TensorFacts], hp: Hyperparameters, era: Era) -> dict[int, TensorFacts]:
+def _positions(
+    names: Sequence[str], blocks: Sequence[int | None], plain: Sequence[TensorFacts], hp: Hyperparameters, era: Era
+) -> dict[int, TensorFacts]:
     """Facts of the tensors whose type depends on where they stand, by number of the tensor."""
-    counted = [
-        i
-        for i, facts in enumerate(plain)
-        if (facts.category in V_LIKE or facts.category in FEED_FORWARD) and facts.fixed is None
-    ]
-    v_total = sum(plain[i].category in V_LIKE for i in counted)
-    counted = [i for i in counted if plain[i].override is None]  # a tensor with --tensor-type is not counted (759-767)
-    blocks = {i: _template(names[i])[1] for i in counted}
+    alike = {id(facts): facts for facts in plain}
+    free = {key: facts for key, facts in alike.items() if facts.fixed is None}
+    v_like = {key for key, facts in free.items() if facts.category in V_LIKE}
+    v_total = sum(id(facts) in v_like for facts in plain)
+    # a tensor with --tensor-type is not counted (759-767)
+    wanted = {
+        key for key, facts in free.items() if (key in v_like or facts.category in FEED_FORWARD) and facts.override is None
+    }
+    counted = [i for i, facts in enumerate(plain) if id(facts) in wanted]
     # src/llama-model-loader.h:54-65: by block, those without one first, then by name
     counted.sort(key=lambda i: names[i] if era.order_by_name else (-1 if (b := blocks[i]) is None else b, names[i]))
     counters = dict.fromkeys((Category.V, *FEED_FORWARD), 0)

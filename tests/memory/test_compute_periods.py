@@ -26,6 +26,12 @@ def test_what_repeats_is_left_out() -> None:
     assert cuts("aaaaaaabbbbbbb") == (Cut(4, 1, 1), Cut(10, 1, 1))
 
 
+def test_wider_keeps_one_more_at_both_ends_of_a_run() -> None:
+    assert cuts("aaaaaaaaa", 1) == (Cut(at=5, period=1, left_out=1),)
+    assert cuts("aaaaaaaa", 1) == ()
+    assert kept(9, cuts("aaaaaaaaa", 1)) == [0, 1, 2, 3, 4, 6, 7, 8]
+
+
 def give_and_take(slot: int = 0) -> Segment:
     """Takes memory for the next block and gives back that of the block before."""
     return (Request(slot, 0, (10, 0, 0), "x"), Request(slot, 1, None, "x"))
@@ -104,3 +110,20 @@ def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, g
     whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
     assert short == whole
     assert [peak(one, sizes, 128) for one in short] == [peak(one, sizes, 128) for one in whole]
+
+
+@pytest.mark.parametrize(("name", "backend", "gpu_layers"), [("llama-3.1-70b", "metal", 37), ("gemma-3-4b", "cuda", None)])
+def test_periods_that_are_not_alike_at_once_are_alike_further_in(name: str, backend: Backend, gpu_layers: int | None) -> None:
+    model = catalogue().find(name).quantized("Q4_K_M")
+    settings = resolve({"context": 10000}, model, has_gpu=True)
+    rules = rules_for(settings.build)
+    placement = place(model.hyperparameters, rules, gpus=1, gpu_layers=gpu_layers)
+    facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
+    narrow = cuts(facts.blocks)
+    few = tuple(facts.blocks[number] for number in kept(len(facts.blocks), narrow))
+    with pytest.raises(UnsteadyError):
+        [unfold(requests, narrow) for requests in _laid_out(facts.shape, few, facts.ends, pipelined=False)]
+    _laid_out.cache_clear()
+    short = _requests(facts.shape, facts.blocks, facts.ends, pipelined=False)
+    assert _laid_out.cache_info().currsize == 2, "all blocks are not laid out"
+    assert short == _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
