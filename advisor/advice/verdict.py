@@ -125,7 +125,8 @@ def _judge_offload(plan: MemoryPlan) -> list[tuple[Word, str]]:
     shared = plan.devices[0].pool == host.pool
     where = "are left to the CPU, which is slower" if shared else "stay in system memory, where they are read many times slower"
     if settings.gpu_layers != "all" and host.kv_cache_bytes + host.recurrent_state_bytes > 0:
-        layers = "No layer is" if settings.gpu_layers == 0 else f"Only {settings.gpu_layers} layers are"
+        one = "Only 1 layer is" if settings.gpu_layers == 1 else f"Only {settings.gpu_layers} layers are"
+        layers = "No layer is" if settings.gpu_layers == 0 else one
         reason = f"{layers} on the GPU: {weights} of weights and their part of the context {where}."
     elif settings.cpu_moe_layers:
         reason = f"The experts of {settings.cpu_moe_layers} blocks ({weights} of weights) {where}."

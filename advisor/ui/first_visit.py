@@ -118,6 +118,7 @@ def _ask_all(found: Guess) -> Sold | None:
         help="Your browser does not say it. What is chosen is remembered in this browser only.",
     )
     if chip is None:
+        st.caption("Until you say, the answer is for a modest graphics card.")
         return None
     sizes = by_chip[chip]
     if len(sizes) == 1:

@@ -27,6 +27,7 @@ _BAR = "headroom:bar"
 _OWN = "headroom:own"
 _OWN_RUN = "headroom:own_run"
 _RAN_AT = "headroom:ran_at"
+_FRESH_BEFORE = "headroom:fresh_before"
 
 QUIET_S = 0.8
 """How long after a run the visitor counts as having stopped editing."""
@@ -44,6 +45,9 @@ class Opened(Generic[T]):
     question: T
     fresh: bool
     complaint: str | None = None
+    resend: bool = False
+    """The last run was fresh. Streamlit drops what a run has not sent when the next one begins, and what a widget was given
+    with it: it is given once more, or the browser would show, and later send, the first entry of every list."""
 
 
 def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
@@ -55,6 +59,8 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     arrived = st.session_state.get(_HERE) != page
     st.session_state[_HERE] = page
     st.session_state[_RAN_AT] = time.monotonic()
+    resend = st.session_state.get(_FRESH_BEFORE) == page and not _edited()
+    st.session_state[_FRESH_BEFORE] = page
     query = st.query_params.to_dict()
     kept: T | None = st.session_state.get(_kept(page))
     st.session_state[_OWN_RUN] = st.session_state.pop(_OWN, False)
@@ -71,13 +77,18 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     chosen: MachineAsked | None = st.session_state.get(_MACHINE)
     if arrived and chosen is not None and isinstance(question, MachineAsked):
         question = question.model_copy(update=chosen.machine_fields())
-    return Opened(question, fresh=arrived or kept is None)
+    fresh = arrived or kept is None
+    if not fresh:
+        st.session_state[_FRESH_BEFORE] = None
+    return Opened(question, fresh=fresh, resend=resend and not fresh)
 
 
 def seed(opened: Opened[T], key: str, value: object) -> str:
     """`key`, after giving the widget of that key its value where the question is fresh."""
     if opened.fresh or key not in st.session_state:
         st.session_state[key] = value
+    elif opened.resend:
+        st.session_state[key] = st.session_state[key]
     st.session_state[_SEEDED].add(key)
     return key
 
