@@ -6,6 +6,7 @@ every request has a time limit for all of it and a limit of bytes; every failure
 
 import contextlib
 import contextvars
+import re
 import socket
 import threading
 import time
@@ -201,7 +202,8 @@ _CHECK = "check the network, or name a file that is on this machine"
 
 def _reason(error: Exception) -> str:
     """The system's words; an address with a password in it would be in none of them."""
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", said)
 
 
 def _origin(url: httpx2.URL) -> str:
