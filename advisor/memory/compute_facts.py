@@ -100,12 +100,12 @@ def facts_of(
         windowed=windowed,
         host=placement.host,
         experts_used=hp.expert_used_count,
-        weights_normed=weights_normed(hp.architecture, hp.expert_weights_norm, _block_names(model.block_tensors)),
+        weights_normed=weights_normed(hp.architecture, hp.expert_weights_norm, model.block_tensors.names),
         mask_f32=not rules.host_mask_f16,
         late_rows=rules.late_rows and hp.architecture in LATE_ROWS,
         key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else (0, 0),
         value_rotation=64 if _quantized(settings.type_v) and rules.rotated_cache and full_v % 64 == 0 else 0,
-        backend=backend or "",
+        backend="cuda" if backend == "rocm" else backend or "",  # of the same rules: laid out once for both
         key_type=_type(settings.type_k),
         value_type=_type(settings.type_v),
         beside=rules.metal_scratch if backend == "metal" else rules.dequantized_cache,
@@ -146,10 +146,6 @@ def facts_of(
         cells=cells if hp.causal else tokens // streams,
         window_cells=window_cells if hp.causal else tokens // streams,
     )
-
-
-def _block_names(tensors: BlockTensors) -> set[str]:
-    return {name for block in set(tensors.blocks) for name, _ in block}
 
 
 def _quantized(name: str) -> bool:

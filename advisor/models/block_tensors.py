@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 NamedShapes = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -34,6 +35,12 @@ class BlockTensors:
         shared: dict[NamedShapes, NamedShapes] = {}
         kept = [tuple(named) for named in blocks]
         return cls(tuple(shared.setdefault(block, block) for block in kept), tuple(map(tuple, places)), others)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All names of tensors in blocks, without "blk.N."."""
+        distinct = {id(block): block for block in self.blocks}
+        return frozenset(name for block in distinct.values() for name, _ in block)
 
     def by_block(self, n_bytes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Bytes of each block's tensors, from those of all tensors."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from gguf.constants import GGMLQuantizationType
@@ -172,9 +172,7 @@ def group_tensors(
         plain = [_overridden(facts, name, overrides, kept) for facts, (name, _) in zip(plain, listed, strict=True)]
     positions = _positions([name for name, _ in listed], [block for _, block in templates], plain, hp, era)
     placed = [positions.get(i, facts) for i, facts in enumerate(plain)]
-    distinct = {
-        id(facts): facts for facts in placed
-    }  # equal facts are mostly one object, and an object's number is found sooner
+    distinct = {id(facts): facts for facts in placed}  # equal facts are mostly one object, whose number is found sooner
     numbers: dict[TensorFacts, int] = {}
     number_of = {key: numbers.setdefault(facts, len(numbers)) for key, facts in distinct.items()}
     group = [number_of[id(facts)] for facts in placed]
@@ -259,25 +257,29 @@ def _positions(
     v_like = {key for key, facts in free.items() if facts.category in V_LIKE}
     v_total = sum(id(facts) in v_like for facts in plain)
     # a tensor with --tensor-type is not counted (759-767)
-    wanted = {
-        key for key, facts in free.items() if (key in v_like or facts.category in FEED_FORWARD) and facts.override is None
-    }
+    wanted = {key for key, one in free.items() if (key in v_like or one.category in FEED_FORWARD) and one.override is None}
     counted = [i for i, facts in enumerate(plain) if id(facts) in wanted]
     # src/llama-model-loader.h:54-65: by block, those without one first, then by name
     counted.sort(key=lambda i: names[i] if era.order_by_name else (-1 if (b := blocks[i]) is None else b, names[i]))
     counters = dict.fromkeys((Category.V, *FEED_FORWARD), 0)
     placed: dict[int, TensorFacts] = {}
+    made: dict[tuple[int, ...], TensorFacts] = {}
     for i in counted:
         facts, block = plain[i], blocks[i]
         if facts.category in V_LIKE:
-            if facts.category is Category.V or not era.qkv_own_rule:
-                placed[i] = _v_placed(facts, counters[Category.V], v_total)
-                counters[Category.V] += 1
-            continue
-        count = counters[facts.category]
-        counters[facts.category] += 1
-        number = block if hp.expert_count > 1 and block is not None else count  # layer_info (456-470)
-        placed[i] = _feed_forward_placed(facts, count, number, hp.block_count)
+            if facts.category is not Category.V and era.qkv_own_rule:
+                continue
+            flags = _v_flags(counters[Category.V], v_total)
+            counters[Category.V] += 1
+        else:
+            count = counters[facts.category]
+            counters[facts.category] += 1
+            number = block if hp.expert_count > 1 and block is not None else count  # layer_info (456-470)
+            flags = _feed_forward_flags(facts, count, number, hp.block_count)
+        key = (id(facts), *flags.values())
+        if key not in made:
+            made[key] = replace(facts, **flags)
+        placed[i] = made[key]
     return placed
 
 
@@ -286,20 +288,12 @@ def _more_bits(i: int, n: int) -> bool:
     return i < n // 8 or i >= 7 * n // 8 or (i - n // 8) % 3 == 2
 
 
-@lru_cache(maxsize=65536)
-def _v_placed(facts: TensorFacts, i: int, n: int) -> TensorFacts:
-    return replace(facts, first_two=i < 2, first_four=i < 4, more_bits=_more_bits(i, n))
+def _v_flags(i: int, n: int) -> dict[str, Any]:
+    return {"first_two": i < 2, "first_four": i < 4, "more_bits": _more_bits(i, n)}
 
 
-@lru_cache(maxsize=65536)
-def _feed_forward_placed(facts: TensorFacts, count: int, i: int, n: int) -> TensorFacts:
-    middle = n // 8 <= i < 7 * n // 8
+def _feed_forward_flags(facts: TensorFacts, count: int, i: int, n: int) -> dict[str, Any]:
     if facts.category is not Category.FFN_DOWN:
-        return replace(facts, middle=middle)
-    return replace(
-        facts,
-        first_eighth=i < n // 8,
-        first_sixteenth=i < n // 16,
-        more_bits=_more_bits(i, n),
-        first_eighth_counted=count < n // 8,
-    )
+        return {"middle": n // 8 <= i < 7 * n // 8}
+    early = {"first_eighth": i < n // 8, "first_sixteenth": i < n // 16, "first_eighth_counted": count < n // 8}
+    return {**early, "more_bits": _more_bits(i, n)}
