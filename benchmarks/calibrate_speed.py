@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.speed.efficiencies import FILE
+from advisor.speed.terms import EARLY
 from benchmarks.speed_measurements import Measurement, measurements
 
 Floats = NDArray[np.float64]
@@ -49,7 +50,8 @@ PRIORS = {
     "host_crossing": 5.0,
     "token": 2.0,
     "operations": 2.5,
-    "operations@cuda": 0.85,
+    "operations@cuda": 0.4,
+    "operations@cuda~2024": 1.6,
     "operations@cuda/turing": 1.25,
     "operations@cuda/volta": 1.4,
     "operations@cuda/ampere-hbm": 1.6,
@@ -62,7 +64,11 @@ PRIORS = {
     "operations@metal": 0.57,
     "operations@metal/m5": 0.28,
     "expert_operations": 1.5,
+    "attend": 2.0,
     "attention": 3.0,
+    "power": 1.0,
+    "power@ampere": 1.6,
+    "power@turing": 2.4,
     "link": 1.5,
     "scan": 4.0,
     "stream": 1.0,
@@ -84,6 +90,14 @@ ROUNDS = 30
 LEAST_STEP = 5e-3
 LEAST_GROUP = 30
 SHARE = 0.8
+ENDS = np.linspace(0.02, 0.22, 81)
+"""Shares of a group's rows that may lie beyond either end of its range."""
+TOLERANCE = 0.02
+"""By how much the share of rows in a range may miss `SHARE` in either way of leaving out."""
+ROUNDING = 5e-4
+"""What the file cuts off: the rows at either end stay in their range."""
+WORTH = 100.0
+"""Width that a range may gain to come nearer to `SHARE` by one."""
 
 
 def width(name: str) -> float:
@@ -189,20 +203,35 @@ def out_of_fold(system: System, key: Callable[[Measurement], str]) -> Floats:
     return errors
 
 
+def narrowest(errors: Sequence[Floats]) -> tuple[float, float]:
+    """The narrowest range of log(measured / forecast) that holds `SHARE` of the rows in each of `errors`, the ways of leaving
+    out; where no range does so within `TOLERANCE`, the one that comes nearest."""
+    together = np.sort(np.concatenate(errors))
+    lows, highs = np.quantile(together, ENDS), np.quantile(together, 1 - ENDS)
+    missed = np.zeros((len(lows), len(highs)))
+    for error in errors:
+        inside = (error[:, None, None] >= lows[:, None]) & (error[:, None, None] <= highs)
+        missed = np.maximum(missed, np.abs(inside.mean(axis=0) - SHARE))
+    width = np.exp(highs) - np.exp(lows)[:, None]
+    cost = np.maximum(missed - TOLERANCE, 0) * WORTH + width
+    low, high = np.unravel_index(int(cost.argmin()), cost.shape)
+    return float(lows[low]), float(highs[high])
+
+
 def spreads(system: System, errors: Iterable[Floats]) -> dict[str, tuple[float, float, int]]:
-    """The range that holds `SHARE` of the rows of each group, relative to the forecast."""
+    """The range of each group, relative to the forecast."""
     together = list(errors)
     members: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(system.rows):
-        for group in row.groups:
+        early = row.groups[0].endswith(EARLY)
+        for group in row.groups[:1] + row.groups[2:] if early else row.groups:  # the second is of today's builds alone
             members[group].append(index)
     found = {}
     for group, indices in sorted(members.items()):
         if len(indices) < LEAST_GROUP and not group.endswith(" all"):
             continue
-        values = np.concatenate([error[indices] for error in together])
-        low, high = np.quantile(values, [(1 - SHARE) / 2, (1 + SHARE) / 2])
-        found[group] = (float(np.exp(low)), float(np.exp(high)), len(indices))
+        low, high = narrowest([error[indices] for error in together])
+        found[group] = (float(np.exp(low)) - ROUNDING, float(np.exp(high)) + ROUNDING, len(indices))
     return found
 
 

@@ -12,7 +12,7 @@ import json
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +91,18 @@ def tables(test: str) -> tuple[dict[str, list[dict[str, Any]]], System, Floats]:
             if len(chosen) >= LEAST_GROUP or name == "all":
                 lines.append(table_row(name, [system.rows[index] for index in chosen], errors[chosen]))
         found[fold] = lines
-    found["groups"] = group_lines(system, [by_machine, by_family])
+    found["groups"] = group_lines(system, {"machine": by_machine, "family": by_family})
     return found, system, by_machine
 
 
-def group_lines(system: System, errors: Sequence[Floats]) -> list[dict[str, Any]]:
-    """What the range of each group holds, both ways of leaving out together."""
+def group_lines(system: System, errors: Mapping[str, Floats]) -> list[dict[str, Any]]:
+    """What the range of each group holds, in each way of leaving out."""
     count = Counter(row.groups[0] for row in system.rows)
     lines = []
     for group in sorted(name for name, rows in count.items() if rows >= LEAST_GROUP):
         chosen = [index for index, row in enumerate(system.rows) if row.groups[0] == group]
         rows = [system.rows[index] for index in chosen]
-        lines.append(table_row(group, rows * len(errors), np.concatenate([error[chosen] for error in errors])))
+        lines += [table_row(f"{group}, by {fold}", rows, error[chosen]) for fold, error in errors.items()]
     return lines
 
 
@@ -110,11 +110,11 @@ def print_tables(test: str, found: dict[str, list[dict[str, Any]]]) -> None:
     """The lines, in per cent."""
     for fold, lines in found.items():
         print(f"\n{test}, {'by group' if fold == 'groups' else f'left out by {fold}'}")
-        print(f"  {'':34}{'rows':>6}{'median':>9}{'p90':>8}{'range':>8}{'half':>8}{'peers':>9}")
+        print(f"  {'':48}{'rows':>6}{'median':>9}{'p90':>8}{'range':>8}{'half':>8}{'peers':>9}")
         for line in lines:
             peer = "" if line["peer_median"] is None else f"{100 * line['peer_median']:7.0f} %"
             shown = "".join(f"{100 * line[name]:6.1f} %" for name in ("median", "p90", "held", "half_width"))
-            print(f"  {line['name']:34}{line['rows']:>6} {shown}{peer:>9}")
+            print(f"  {line['name']:48}{line['rows']:>6} {shown}{peer:>9}")
 
 
 def print_worst(system: System, errors: Floats, most: int) -> None:

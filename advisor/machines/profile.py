@@ -33,6 +33,8 @@ class Gpu(_Strict):
     fp16_tflops: float | None = Field(default=None, gt=0)
     """Dense matrix throughput in half precision (tensor cores where it has them)."""
     fp32_tflops: float | None = Field(default=None, gt=0)
+    power_w: float | None = Field(default=None, gt=0)
+    """Power that the maker lets the card draw, in watts. Long arithmetic runs into it before it runs into `fp16_tflops`."""
     cores: int | None = Field(default=None, gt=0)
     architecture: str | None = None
     compute_capability: str | None = None

@@ -30,6 +30,10 @@ _APPLE_TFLOPS_A_CORE = 0.41
 _NO_TENSOR_CORES = 2.1
 """FP16 over FP32 rate of a Turing card without tensor cores (GTX 16) is 2; with them 4 and more."""
 
+_XMX = 8
+"""FP16 rate of the matrix units of an Intel GPU over its FP32 rate: 2048 over 256 operations a clock and core (Intel's
+descriptions of Xe and Xe2). llama.cpp's Vulkan backend leaves those of the first generation alone (ggml-vulkan.cpp:16230)."""
+
 _DDR4_GB_S, _DDR5_GB_S = 51.2, 89.6
 """Bandwidth taken for system memory that nobody named: two channels of DDR4-3200 or of DDR5-5600, by the age of the GPU."""
 _DDR4_GENERATIONS = ("maxwell", "pascal", "volta", "turing", "ampere", "gcn", "rdna1", "rdna2")
@@ -54,6 +58,8 @@ class DeviceClass:
     """Floating-point operations a second that matrices can use; None where unknown."""
     shader_throughput: float | None = None
     """Operations a second outside of matrix units, in FP32: what turns quantized weights into numbers; None where unknown."""
+    power: float | None = None
+    """Watts that the maker lets it draw; None where unknown."""
     assumed: str = ""
     """A sentence, where the bandwidth was assumed."""
 
@@ -67,7 +73,9 @@ def gpu_class(gpu: Gpu, machine: MachineProfile, runtime: str) -> DeviceClass | 
     if not tier:
         tier = "unified" if machine.kind == "unified" else "hbm" if generation in _HBM else ""
     backend = runtime if runtime in ("mlx", "vllm", "transformers") else gpu.backend
-    return DeviceClass(backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation), _shader_throughput(gpu))
+    return DeviceClass(
+        backend, generation, tier, bandwidth * 1e9, _throughput(gpu, generation), _shader_throughput(gpu), gpu.power_w
+    )
 
 
 def host_class(machine: MachineProfile) -> DeviceClass:
@@ -76,7 +84,7 @@ def host_class(machine: MachineProfile) -> DeviceClass:
     bandwidth = known or _usual_host(machine)
     tier = "small" if bandwidth < _SMALL_HOST else "large" if bandwidth > _LARGE_HOST else "middle"
     said = "" if known else f"The bandwidth of the system memory is not known; {bandwidth:g} GB/s were taken."
-    return DeviceClass("cpu", "unified" if machine.kind == "unified" else "", tier, bandwidth * 1e9, None, None, assumed=said)
+    return DeviceClass("cpu", "unified" if machine.kind == "unified" else "", tier, bandwidth * 1e9, None, assumed=said)
 
 
 def _usual_host(machine: MachineProfile) -> float:
@@ -106,6 +114,9 @@ def _nvidia(gpu: Gpu) -> str:
 def _throughput(gpu: Gpu, generation: str) -> float | None:
     # the FP16 rate of a Pascal or Maxwell card is a 64th of FP32's; the kernels compute in FP32 and INT8 there
     tflops = gpu.fp32_tflops if generation in ("pascal", "maxwell") else gpu.fp16_tflops or gpu.fp32_tflops
+    if gpu.vendor == "intel" and gpu.fp32_tflops and generation.startswith("xe"):
+        units = generation != "xe" or gpu.backend != "vulkan"
+        tflops = gpu.fp32_tflops * (_XMX if units else 2)
     if tflops is None and gpu.vendor == "apple" and gpu.cores:
         tflops = gpu.cores * _APPLE_TFLOPS_A_CORE
     return None if tflops is None else tflops * 1e12

@@ -9,7 +9,7 @@ from advisor.memory.plan import MemoryPlan
 from advisor.models.metadata import ModelMetadata
 from advisor.speed.device_class import gpu_class, host_class
 from advisor.speed.efficiencies import Efficiencies, Spread, efficiencies
-from advisor.speed.terms import Devices, generation_terms, prompt_terms
+from advisor.speed.terms import EARLY, Devices, era, generation_terms, prompt_terms
 from advisor.speed.work import Work, work_of
 from advisor.units import format_size
 
@@ -165,7 +165,8 @@ def groups_of(work: Work, devices: Devices) -> list[str]:
     where = "host" if not used else "offload" if on_host else "several" if used > 1 else "one"
     backend = devices[0].backend if used else "cpu"
     kind = "mixture" if work.hp.expert_count else "dense"
-    return [f"{backend} {where} {kind}", f"{where} {kind}", f"{backend} {where}", where, "all"]
+    old = [f"{backend} {where} {kind} {EARLY}"] if era(work.settings.build) == EARLY else []
+    return [*old, f"{backend} {where} {kind}", f"{backend} {where}", f"{where} {kind}", where, "all"]
 
 
 def _load(work: Work, disk_bytes_s: float | None) -> Range | None:

@@ -23,16 +23,25 @@ _OPERATIONS_A_STATE = 6.0
 """Operations that one prompt token does with each element of a recurrent state: decay, update, read-out."""
 _OPERATIONS_A_BYTE = 8.0
 """Shader operations that it takes to turn a byte of weights into numbers and multiply them: face value."""
+_BYTES_A_SCORE = 16.0
+"""Traffic of an attention score outside of flash attention: written, normalized (read and written) and read, in FP32."""
+_OPERATIONS_A_JOULE = 4e11
+"""Matrix operations that a GPU does with a joule: face value. A card whose makers let it draw little power lowers its clocks in
+long arithmetic, whatever `fp16_tflops` says; measured prompts of cards of one generation follow it."""
 _LINK = 25e9
 """Bytes a second from system memory to a GPU: about what PCIe 4.0 x16 reaches. What profiles say of links is the card's,
 not the slot's or the laptop's, and measured runs do not follow it."""
 _HOST_OPERATIONS_A_BYTE = 12.0
 """Operations that a processor does in the time in which its memory gives a byte: face value, where cores are not known."""
 _UNIFIED = ("metal", "mlx")
+_PACKED = ("cuda", "vllm", "transformers")
+"""Backends whose attention takes the heads that share a key together, on matrix units (ggml-cuda/fattn-mma-f16.cuh): a token's
+attention costs the reading of the cache and little more. Elsewhere each head computes by itself."""
 _SAME_DEVICES = {"mlx": "metal", "vllm": "cuda", "transformers": "cuda"}
 """Runtimes whose devices are those of another backend: they share its factors and have one of their own."""
 
-_ERAS = ((date(2024, 7, 1), "~2024"), (date(2025, 11, 1), "~2025"))
+EARLY = "~2024"
+_ERAS = ((date(2024, 7, 1), EARLY), (date(2025, 11, 1), "~2025"))
 """Builds before a date were slower by a factor of their own: kernels have improved ever since."""
 
 
@@ -57,8 +66,8 @@ class Devices:
 
 def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]:
     """The time of one generated token with `depth` tokens in the context."""
-    quant, era, runtime = _quantization(work), _era(work.settings.build), work.settings.runtime
-    cache = work.cache_read(depth)
+    quant, age, runtime = _quantization(work), era(work.settings.build), work.settings.runtime
+    cache, attends = work.cache_read(depth), work.attention_operations(1, depth)
     for index in range(work.placement.device_count):
         device = devices[index]
         dense, experts = work.dense_bytes[index], work.expert_bytes[index] * work.active_share
@@ -71,13 +80,15 @@ def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]
             yield Term(experts / device.bandwidth, factors(name, device) + backend_factors("experts", device, quant))
         if device.shader_throughput and dense + experts:
             unpacked = (dense + experts) * _OPERATIONS_A_BYTE
-            yield Term(unpacked / device.shader_throughput, factors("unpack", device, quant, era))
+            yield Term(unpacked / device.shader_throughput, factors("unpack", device, quant, age))
         if cache[index]:
             yield Term(cache[index] / device.bandwidth, _cache_factors(work, device))
+        if device.shader_throughput and attends[index] and device.backend not in _PACKED:
+            yield Term(attends[index] / device.shader_throughput, backend_factors("attend", device))
         if blocks := work.blocks[index]:
-            yield Term(blocks * _STEP_S, factors("block", device, era, _program(runtime)))
+            yield Term(blocks * _STEP_S, factors("block", device, age, _program(runtime)))
         if mixtures := work.mixture_blocks[index]:
-            yield Term(mixtures * _STEP_S, backend_factors("mixture", device, era, _program(runtime)))
+            yield Term(mixtures * _STEP_S, backend_factors("mixture", device, age, _program(runtime)))
         if recurrent := work.recurrent_blocks[index]:
             yield Term(recurrent * _STEP_S, backend_factors("recurrent", device))
     if work.crossings:
@@ -95,11 +106,12 @@ def prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Itera
 
 def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iterator[Term]:
     settings = work.settings
-    quant, era, program = _quantization(work), _era(settings.build), _program(settings.runtime)
+    quant, age, program = _quantization(work), era(settings.build), _program(settings.runtime)
     batch = min(tokens, settings.ubatch)
     batches = -(-tokens // settings.ubatch)
     touched = min(1.0, batch * work.active_share)
     attention = work.attention_operations(tokens, depth)
+    scores = None if work.flash_attention else work.attention_scores(tokens, depth)
     host = work.placement.host
     copied = host if devices.gpus and batch >= 32 else None  # ggml-cuda.cu:5200-5230: offloaded at 32 tokens and more
     overlap = _overlap(work, batches)
@@ -108,22 +120,29 @@ def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iter
         computes = devices[0] if index == copied else device
         rate = (computes.throughput or computes.bandwidth * _HOST_OPERATIONS_A_BYTE) / overlap
         if operations := work.dense_operations[index]:
-            yield Term(operations * tokens / rate, factors("operations", computes, quant, era, program))
+            yield Term(operations * tokens / rate, factors("operations", computes, quant, age, program))
         if operations := work.expert_operations[index]:
-            names = factors("operations", computes, quant, era, program) + backend_factors("expert_operations", computes)
+            names = factors("operations", computes, quant, age, program) + backend_factors("expert_operations", computes)
             yield Term(operations * tokens / rate, names)
+        computed = work.dense_operations[index] + work.expert_operations[index]
+        if computes.power and computed:
+            yield Term(
+                computed * tokens * overlap / (computes.power * _OPERATIONS_A_JOULE), ("power", f"power@{computes.generation}")
+            )
         if recurrent := work.recurrent_blocks[index]:
             steps = recurrent * tokens * work.hp.recurrent_state_elements * _OPERATIONS_A_STATE
             yield Term(steps / rate, backend_factors("scan", computes))
         if attention[index]:
-            yield Term(attention[index] / rate, factors("attention", computes, era))
+            yield Term(attention[index] / rate, factors("attention", computes, age))
+        if scores is not None and scores[index]:
+            yield Term(scores[index] * _BYTES_A_SCORE * overlap / computes.bandwidth, backend_factors("scores", computes))
         read = work.dense_bytes[index] + work.expert_bytes[index] * touched
         if index == copied and read and devices[0].tier != "unified" and devices[0].backend not in _UNIFIED:
             yield Term(batches * read / _LINK, ("link",))
         elif read:
             yield Term(batches * read / device.bandwidth * overlap, backend_factors("stream", device))
         if blocks := work.blocks[index]:
-            yield Term(batches * blocks * _STEP_S * overlap, factors("batch_block", computes, era))
+            yield Term(batches * blocks * _STEP_S * overlap, factors("batch_block", computes, age))
     yield Term(10 * _TOKEN_S, backend_factors("prompt", devices[0], program))
 
 
@@ -200,7 +219,7 @@ def quantization_group(name: str | None) -> str:
 
 
 @lru_cache(maxsize=256)
-def _era(build: str) -> str:
+def era(build: str) -> str:
     try:
         day = build_date(build)
     except QuestionError:  # another runtime's version

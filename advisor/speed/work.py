@@ -131,14 +131,19 @@ class Work:
             )
         return self._by_device(self._blocks, kv + 2 * found.state[:layers])
 
-    def attention_operations(self, tokens: int, depth: int) -> NDArray[np.float64]:
-        """Operations of attention for `tokens` prompt tokens after `depth` others, by device: keys times queries, and weights
-        times values, 2 operations each; in a window only as far as it reaches."""
+    def _scores(self, tokens: int, depth: int) -> NDArray[np.float64]:
+        """Keys that `tokens` queries after `depth` others see, by block; in a window only as far as it reaches."""
         hp, layers = self.hp, self.hp.layer_count
         seen = depth + tokens / 2
         windowed = np.asarray([kind in (Attention.SLIDING, Attention.CHUNKED) for kind in hp.attention[:layers]])
         attends = np.asarray([kind is not Attention.NONE for kind in hp.attention[:layers]])
-        reach = np.where(windowed, min(seen, hp.sliding_window or seen), seen) * attends
+        seen_by_block: NDArray[np.float64] = np.where(windowed, min(seen, hp.sliding_window or seen), seen) * attends
+        return tokens * seen_by_block
+
+    def attention_operations(self, tokens: int, depth: int) -> NDArray[np.float64]:
+        """Operations of attention for `tokens` tokens after `depth` others, by device: keys times queries, and weights times
+        values, 2 operations each."""
+        hp, layers = self.hp, self.hp.layer_count
         width = np.asarray(
             [
                 heads * (key + (value or key))
@@ -146,7 +151,13 @@ class Work:
             ],
             dtype=np.float64,
         )
-        return self._by_device(self._blocks, 2.0 * tokens * reach * width)
+        return self._by_device(self._blocks, 2.0 * self._scores(tokens, depth) * width)
+
+    def attention_scores(self, tokens: int, depth: int) -> NDArray[np.float64]:
+        """Scores of attention for `tokens` prompt tokens after `depth` others, by device: one for each query, key and head.
+        Without flash attention they go through memory (src/llama-graph.cpp, build_attn_mha)."""
+        heads = np.asarray(self.hp.head_count[: self.hp.layer_count], dtype=np.float64)
+        return self._by_device(self._blocks, self._scores(tokens, depth) * heads)
 
     @cached_property
     def _operations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,8 +9,8 @@ from advisor.machines.library import Library, plain
 from advisor.machines.profile import Cpu, Disk, Gpu, MachineProfile, SystemMemory
 from advisor.units import MIB, format_size
 
-_FILLED = ("memory_bytes", "bandwidth_gb_s", "bandwidth_measured_gb_s", "fp16_tflops", "fp32_tflops", "cores", "architecture")
-_FILLED_TOO = ("compute_capability", "link", "launch_price_usd", "release_date")
+_FILLED = ("memory_bytes", "bandwidth_gb_s", "bandwidth_measured_gb_s", "fp16_tflops", "fp32_tflops", "power_w", "cores")
+_FILLED_TOO = ("architecture", "compute_capability", "link", "launch_price_usd", "release_date")
 _FORMS = frozenset(
     [
         "pcie",
