@@ -42,6 +42,26 @@ def test_the_list_of_models_by_keyboard(visit):
     page.wait_for_url("**/model?**")
 
 
+def test_the_focus_stays_where_it_is_while_the_server_learns_more(visit):
+    page = visit().open("?machine=rtx-3060-12gb&ram_gib=64&context=8192&purpose=code")
+    page.locator("details").first.wait_for()
+    page.locator("details summary").nth(2).focus()
+    name = page.evaluate(FOCUSED)
+    page.keyboard.press("Enter")
+    page.get_by_text("still being weighed").wait_for(state="detached", timeout=60_000)
+    page.get_by_text("still being laid out").wait_for(state="detached", timeout=60_000)
+    assert page.evaluate(FOCUSED) == name
+
+
+def test_after_show_all_reading_goes_on_below(visit):
+    page = visit().open(f"?{MACHINE}&context=8192")
+    page.locator("details").nth(24).wait_for()
+    page.get_by_role("button", name="Show all").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("[...document.querySelectorAll('*')].find((one) => one.shadowRoot?.activeElement) !== undefined")
+    assert page.evaluate(FOCUSED)[0] == "summary"
+
+
 def test_another_machine_by_keyboard(visit):
     visitor = visit()
     page = visitor.open(f"?{MACHINE}&context=8192")

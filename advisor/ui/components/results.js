@@ -75,6 +75,7 @@ function bodyOf(row, open) {
 
 function entry(row, state) {
   const item = element("li");
+  item.dataset.row = row.id;
   const details = element("details");
   details.append(summaryOf(row));
   const fill = () => details.children.length > 1 || details.append(bodyOf(row, state.open));
@@ -121,7 +122,11 @@ function draw(root, state) {
       .filter(([kind]) => kind !== "in_use" || shown.some((row) => row.parts.some((part) => part.kind === kind)))
       .map(([kind, label]) => element("li", kind, label)),
   );
+  const focused = root.getRootNode().activeElement;
+  const [row, tag] = [focused?.closest?.("li[data-row]")?.dataset.row, focused?.tagName];
   root.querySelector(".list").replaceChildren(...shown.map((row) => entry(row, state)));
+  // The server may know more while somebody reads: who is in the list stays where they are.
+  if (row) root.querySelector(`li[data-row="${CSS.escape(row)}"] ${tag}`)?.focus({ preventScroll: true });
   root.querySelector(".none").hidden = rows.length > 0;
   const more = root.querySelector(".more");
   more.hidden = shown.length === rows.length;
@@ -142,8 +147,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       draw(root, state);
     });
     root.querySelector(".more").addEventListener("click", () => {
+      const before = root.querySelectorAll(".list > li").length;
       state.all = true;
       draw(root, state);
+      // The button is gone; reading goes on where it was.
+      root.querySelectorAll("summary")[before]?.focus({ preventScroll: true });
     });
   }
   const fingerprint = JSON.stringify(data);
