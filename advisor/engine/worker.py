@@ -21,6 +21,7 @@ TIME_LIMIT_S = 20.0
 MEMORY_LIMIT_BYTES = 2 << 30
 """What a worker may reserve; planning DeepSeek R1 on eight GPUs holds under 100 MiB."""
 _ERROR_LINES = 40
+OVER_LIMIT = "the engine needed more memory than it may take"
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "GGML_ASSERT(ctx->mem_buffer != NULL)", "failed to allocate")
 
 Question = PlanQuestion | QuantizeQuestion
@@ -101,6 +102,9 @@ class Worker:
         figures = ANSWERS[answer["answer"]].from_json(answer["values"])
         if not isinstance(figures, Failure):
             return figures
+        if any(mark in figures.reason for mark in _OUT_OF_MEMORY):
+            # Caught by the engine itself; what it left behind is not to be trusted.
+            raise self._ended_for_memory()
         if figures.kind == "refused":
             raise EngineRefusedError(f"llama.cpp refuses this: {figures.reason}")
         raise EngineFailedError(f"the engine gave no figures: {figures.reason}; ask for --grade formula")
@@ -133,6 +137,10 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    def _ended_for_memory(self) -> EngineFailedError:
+        self.close()
+        return EngineFailedError(f"{OVER_LIMIT}; ask for --grade formula")
+
     def _ended(self) -> EngineFailedError:
         """What to say of a worker that is no more."""
         self.close()
@@ -142,7 +150,7 @@ class Worker:
 def end_of_worker(code: int, said: tuple[str, ...]) -> str:
     """Why a worker ended, from its exit code and its last words on stderr, as the beginning of a sentence."""
     if any(mark in line for line in said for mark in _OUT_OF_MEMORY):
-        return "the engine needed more memory than it may take"
+        return OVER_LIMIT
     assertion = next((line for line in said if "GGML_ASSERT" in line or "GGML_ABORT" in line), None)
     if assertion is not None:
         return f"the engine stopped at a check of its own ({assertion.split('/')[-1].strip()})"
