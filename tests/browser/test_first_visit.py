@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.browser.conftest import PHONE, ROOT, Visitor
+from tests.browser.test_accessible import violations
 
 pytestmark = pytest.mark.browser
 SAY = """
@@ -77,6 +78,7 @@ def test_a_chip_of_several_sizes_is_asked_for_its_memory_only(visitor):
     asked(page).get_by_text("Looks like an Apple M3 Max. How much memory?").wait_for(timeout=30_000)
     assert asked(page).get_by_role("radio").all_inner_texts() == ["36 GiB", "48 GiB", "64 GiB", "96 GiB", "128 GiB"]
     page.get_by_role("heading", name="Apple M3 Max 30-core GPU runs models up to").wait_for(timeout=30_000)
+    assert violations(page) == []
     asked(page).get_by_text("64 GiB", exact=True).click()
     page.get_by_role("heading", name="Apple M3 Max 40-core GPU runs models up to").wait_for(timeout=30_000)
     one.address_becomes("machine=m3-max-40", "memory_gib=64")
@@ -107,6 +109,7 @@ def test_a_phone_is_asked_which_computer_is_meant(visitor):
     page = visitor("Adreno (TM) 740", "Linux armv81", viewport=PHONE).open()
     field = asked(page).get_by_role("combobox", name="You are on a phone or a tablet. On which computer")
     field.wait_for(timeout=30_000)
+    assert violations(page) == []
     field.fill("RTX 4070 Super")
     page.get_by_role("option", name="NVIDIA GeForce RTX 4070 SUPER").first.click()
     page.get_by_role("heading", name="NVIDIA GeForce RTX 4070 SUPER runs models up to").wait_for(timeout=30_000)
