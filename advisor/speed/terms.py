@@ -67,7 +67,7 @@ class Devices:
 def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]:
     """The time of one generated token with `depth` tokens in the context."""
     quant, age, runtime = _quantization(work), era(work.settings.build), work.settings.runtime
-    cache, attends = work.cache_read(depth), work.attention_operations(1, depth)
+    cache, attends = work.cache_read(depth), work.attention_operations(1, depth) if depth else None
     for index in range(work.placement.device_count):
         device = devices[index]
         dense, experts = work.dense_bytes[index], work.expert_bytes[index] * work.active_share
@@ -83,7 +83,7 @@ def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]
             yield Term(unpacked / device.shader_throughput, factors("unpack", device, quant, age))
         if cache[index]:
             yield Term(cache[index] / device.bandwidth, _cache_factors(work, device))
-        if device.shader_throughput and attends[index] and device.backend not in _PACKED:
+        if attends is not None and attends[index] and device.shader_throughput and device.backend not in _PACKED:
             yield Term(attends[index] / device.shader_throughput, backend_factors("attend", device))
         if blocks := work.blocks[index]:
             yield Term(blocks * _STEP_S, factors("block", device, age, _program(runtime)))
