@@ -29,7 +29,7 @@ PAGES = {
     "accuracy": "accuracy",
 }
 WIDTHS = {"phone": PHONE, "tablet": {"width": 820, "height": 1100}, "wide": {"width": 1600, "height": 900}}
-# On a phone Streamlit draws its own navigation with sections as a list whose children are no items; that is its markup, not ours.
+# On a phone Streamlit draws its own navigation with sections as a list whose children are no items: its markup, not ours.
 CHECK = """
 async () => {
   const { violations } = await axe.run({ exclude: ["[data-testid=stSidebarNav]"] }, { resultTypes: ["violations"] });
