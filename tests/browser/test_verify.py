@@ -41,7 +41,8 @@ def test_cancel_takes_no_more_than_two_seconds_and_the_page_is_free_again(visit,
     visitor = visit()
     page = visitor.open(f"verify?model={files['SmolLM2']}&seconds=120")
     page.get_by_role("button", name="Run it").click()
-    page.get_by_text("Warming up").wait_for(timeout=60_000)
+    # Which phase is seen first depends on how fast this machine is.
+    page.get_by_text("Warming up").or_(page.get_by_text(" left")).first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("was cancelled").first.wait_for(timeout=4_000)
     page.get_by_role("button", name="Run another").click()
