@@ -37,7 +37,7 @@ def test_the_page_before_leaves_nothing_in_the_address(visit):
     page = visitor.open("machine")
     visitor.address_becomes("machine=detected")
     page.get_by_text("Proof", exact=True).first.click()  # the group of the navigation that it is in
-    page.get_by_role("link", name="How accurate is this?").first.click()
+    page.get_by_text("How accurate is this?", exact=True).first.click()
     page.get_by_role("heading", name="memory totals").wait_for()
     visitor.settled()
     assert page.url.endswith("/accuracy")
