@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any, BinaryIO, NoReturn
 from zlib import crc32
 
-from advisor.collector import collect_less_often
+from advisor.collector import collect_rarely
 from advisor.engine.recipe import usable_cores
 from advisor.errors import HeadroomError, QuestionError
 from advisor.estimate import estimate
@@ -51,6 +51,7 @@ def answer_requests(lines: Iterable[bytes | str], *, processes: int | None = Non
     Answers come in the order of the questions and as soon as they are known. After `FEW` questions `processes` work side by
     side (None: one a core); the questions of one model go to the same process, which has laid it out before.
     """
+    collect_rarely()
     asked = _questions(lines)
     for line in islice(asked, FEW):
         yield answer_line(line)
@@ -128,7 +129,7 @@ def _side_by_side(lines: Iterator[bytes], workers: Sequence[ProcessPoolExecutor]
 def _begin_worker() -> None:
     """Ctrl-C is the first process's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    collect_less_often()
+    collect_rarely()
 
 
 def _answer(line: bytes) -> dict[str, Any]:
