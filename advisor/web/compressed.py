@@ -33,7 +33,7 @@ class Compressed:
         path = scope["path"]
         if path not in self._kept:
             start, body = await self._answer(scope, receive)
-            if start["status"] != 200 or len(self._kept) >= _MOST_KEPT or Headers(raw=start["headers"]).get("content-encoding"):
+            if not _whole(start, body) or len(self._kept) >= _MOST_KEPT:
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
                 return
@@ -67,6 +67,12 @@ def _wanted(scope: Scope) -> bool:
     encodings = [part.partition(";")[0].strip() for part in headers.get("accept-encoding", "").split(",")]
     path = scope["path"]
     return path.startswith(_PREFIX) and path.endswith(_ENDINGS) and "gzip" in encodings and "range" not in headers
+
+
+def _whole(start: MutableMapping[str, Any], body: bytes) -> bool:
+    """True where the answer is a whole file as it lies on the disk; one that a visitor cut by leaving must not be kept."""
+    headers = Headers(raw=start["headers"])
+    return start["status"] == 200 and headers.get("content-length") == str(len(body)) and "content-encoding" not in headers
 
 
 def _headers(start: MutableMapping[str, Any], length: int) -> list[tuple[bytes, bytes]]:

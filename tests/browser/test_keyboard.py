@@ -29,6 +29,8 @@ def test_the_list_of_models_by_keyboard(visit):
     page = visit().open(f"?{MACHINE}&context=8192")
     row = page.locator("details").first
     row.wait_for()
+    # Models that run in part come later, and the best of all: the list is then drawn again.
+    page.wait_for_function("!document.body.innerText.includes('still being')", timeout=60_000)
     tab_to(page, ("input", "Find a model"))
     page.keyboard.type("qwen3 32b")
     page.wait_for_function("document.activeElement !== document.body")
