@@ -39,6 +39,7 @@ def test_the_list_of_models_by_keyboard(visit):
     tab_to(page, ("summary", "Qwen3 32B"))
     page.keyboard.press("Enter")
     assert row.get_attribute("open") is not None
+    page.get_by_role("link", name="Plan Qwen3 32B").first.wait_for()
     tab_to(page, ("a", "Plan Qwen3 32B"), presses=3)
     page.keyboard.press("Enter")
     page.wait_for_url("**/model?**")
