@@ -1,16 +1,14 @@
-import os
 import re
 import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from advisor import serve
 from advisor.errors import MissingPartError, QuestionError
+from tests import serving
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,20 +29,8 @@ def free_port():
 def server(tmp_path_factory):
     """The port of a server that was started in a folder without any of our files; it logs to a file."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    port = free_port()
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "advisor", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    try:
-        deadline = time.monotonic() + 30
-        while f"127.0.0.1:{port}" not in (folder / "log").read_text():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
+    with serving.serving(folder) as address:
+        yield urlsplit(address).port
 
 
 def get(port, path):

@@ -2,16 +2,12 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import serving
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 FIRST_ANSWER_MS = 60_000
 DESKTOP = {"width": 1280, "height": 900}
@@ -36,26 +32,11 @@ def browser_type_launch_args(chromium):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """The address of a running Headroom; its log goes to a file, because a full pipe would stop it."""
+    """The address of a running Headroom."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "advisor", "serve", "--port", str(port)]
-        # What it measures and keeps belongs to no user of this computer.
-        own = {"PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(folder / "data")}
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **own})
-    try:
-        deadline = time.monotonic() + 60
-        while f"127.0.0.1:{port}" not in (folder / "log").read_text():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-        assert "Traceback" not in (folder / "log").read_text()
-    finally:
-        process.terminate()
-        process.wait(20)
+    # What it measures and keeps belongs to no user of this computer.
+    with serving.serving(folder, XDG_DATA_HOME=str(folder / "data")) as address:
+        yield address
 
 
 class Visitor:

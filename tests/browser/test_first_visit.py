@@ -1,15 +1,11 @@
 """The first visit to a hosted Headroom: what the browser says, what is asked, what it remembers."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.conftest import PHONE, ROOT, Visitor
+from tests import serving
+from tests.browser.conftest import PHONE, Visitor
 from tests.browser.test_accessible import violations
 
 pytestmark = pytest.mark.browser
@@ -26,24 +22,8 @@ Object.defineProperty(navigator, "userAgentData", { get: () => undefined });
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory):
     """The address of a hosted Headroom."""
-    folder = tmp_path_factory.mktemp("hosted")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ADVISOR_DATABASE_URL": f"sqlite:///{folder / 'reports.db'}"}
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "advisor", "serve", "--hosted", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
-    try:
-        deadline = time.monotonic() + 60
-        while f"127.0.0.1:{port}" not in (folder / "log").read_text():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-        assert "Traceback" not in (folder / "log").read_text()
-    finally:
-        process.terminate()
-        process.wait(20)
+    with serving.hosted(tmp_path_factory.mktemp("hosted")) as address:
+        yield address
 
 
 @pytest.fixture

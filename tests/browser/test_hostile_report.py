@@ -1,17 +1,13 @@
 """Script and markup in every text of a report, in addresses, in a profile: all of it is shown as text, and does nothing."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 
 import pytest
 
 from advisor.reports.store import open_store
 from advisor.reports.stored import canonical, checked
-from tests.browser.conftest import ROOT, Visitor
+from tests import serving
+from tests.browser.conftest import Visitor
 from tests.reports.examples import measured
 
 pytestmark = pytest.mark.browser
@@ -59,23 +55,8 @@ def site(tmp_path_factory, chromium):
     kept = open_store(url)
     ids = [kept.add(hostile(payload), listed=True).id for payload in PAYLOADS]
     kept.engine.dispose()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ADVISOR_DATABASE_URL": url, "ADVISOR_RATE_PER_MINUTE": "100000"}
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "advisor", "serve", "--hosted", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
-    try:
-        deadline = time.monotonic() + 60
-        while f"127.0.0.1:{port}" not in (folder / "log").read_text():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}", ids
-        assert "Traceback" not in (folder / "log").read_text()
-    finally:
-        process.terminate()
-        process.wait(20)
+    with serving.hosted(folder, ADVISOR_RATE_PER_MINUTE="100000") as address:
+        yield address, ids
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 
 from advisor.reports.store import open_store
+from tests import serving
 from tests.browser.conftest import PHONE, Visitor
 from tests.reports.examples import measured
-from tests.web.site import serving
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ def site(tmp_path_factory, chromium):
     kept = open_store(f"sqlite:///{folder / 'reports.sqlite'}")
     id_ = kept.add(measured(), listed=True).id
     kept.engine.dispose()
-    with serving(folder, ADVISOR_RATE_PER_MINUTE="10000") as address:
+    with serving.hosted(folder, ADVISOR_RATE_PER_MINUTE="10000") as address:
         yield address, id_
 
 

@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from tests.web.site import serving
+from tests import serving
 
 
 def answers(address, count=8):
@@ -19,12 +19,12 @@ def answers(address, count=8):
 
 
 def test_nobody_gives_himself_another_address(tmp_path):
-    with serving(tmp_path, ADVISOR_RATE_PER_MINUTE="5") as address:
+    with serving.hosted(tmp_path, ADVISOR_RATE_PER_MINUTE="5") as address:
         assert answers(address) == [200] * 5 + [429] * 3
 
 
 def test_a_trusted_proxy_says_whose_request_it_is(tmp_path):
-    with serving(tmp_path, ADVISOR_RATE_PER_MINUTE="5", ADVISOR_TRUSTED_PROXIES="127.0.0.0/8") as address:
+    with serving.hosted(tmp_path, ADVISOR_RATE_PER_MINUTE="5", ADVISOR_TRUSTED_PROXIES="127.0.0.0/8") as address:
         assert answers(address) == [200] * 8
         for number, status in enumerate([200] * 4 + [429] * 2):
             # What a visitor wrote before the proxy's own entry is not believed.
@@ -34,7 +34,7 @@ def test_a_trusted_proxy_says_whose_request_it_is(tmp_path):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("hosted"), ADVISOR_RATE_PER_MINUTE="10000") as found:
+    with serving.hosted(tmp_path_factory.mktemp("hosted"), ADVISOR_RATE_PER_MINUTE="10000") as found:
         yield found
 
 

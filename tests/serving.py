@@ -1,0 +1,42 @@
+"""A running Headroom in a process of its own, for tests that need the whole of it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def serving(folder, *options, **environment):
+    """The address of `advisor serve` with these options, started in `folder`; it ends with the block.
+
+    Its log goes to a file, because a full pipe would stop it; a traceback in it fails the test.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "log"
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "advisor", "serve", *options, "--port", str(port)]
+        own = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, env=own)
+    try:
+        deadline = time.monotonic() + 60
+        while f"127.0.0.1:{port}" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def hosted(folder, **environment):
+    """As `serving`, for visitors from elsewhere, with its reports in `folder`."""
+    return serving(folder, "--hosted", **{"ADVISOR_DATABASE_URL": f"sqlite:///{folder / 'reports.sqlite'}", **environment})
