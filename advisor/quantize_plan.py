@@ -99,7 +99,7 @@ def quantize_plan(text: str, quant: str = ALL) -> QuantizePlan:
 def _groups(model: ModelMetadata) -> TensorGroups:
     if model.predicted:
         return catalogue().find(model.id).groups
-    return group_tensors(model.tensors, model.hyperparameters, kept=kept_types(model.hyperparameters))
+    return group_tensors(model.block_tensors, model.hyperparameters, kept=kept_types(model.hyperparameters))
 
 
 def _by_engine(

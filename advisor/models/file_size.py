@@ -1,10 +1,7 @@
-"""Size of a GGUF file of known tensors that is not here: `file_size`, and how far off predictions are: `error_band`."""
+"""What a GGUF file takes beside its tensors' bytes: header and padding; and how far off predicted sizes are: `error_band`."""
 
-from collections.abc import Iterable
-
-from advisor.models.quantization_groups import NamedShape
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.quantization_names import quantization
-from advisor.models.tensor import Tensor
 
 ALIGNMENT = 32
 """GGUF_DEFAULT_ALIGNMENT (ggml/include/gguf.h); general.alignment may say otherwise."""
@@ -12,25 +9,16 @@ _FIXED_HEADER = 24
 """Magic, version, tensor count and key count (GGUF version 3)."""
 
 
-def file_size(tensors: Iterable[Tensor], keys_bytes: int, *, alignment: int = ALIGNMENT) -> int:
-    """Bytes of a one-part GGUF file of `tensors` whose keys take `keys_bytes`: header and tensors are padded to `alignment`.
+def header_bytes(tensors: BlockTensors, keys_bytes: int) -> int:
+    """Bytes of a GGUF header whose keys take `keys_bytes`, before the padding that precedes the tensors' data.
 
-    Source: ggml/src/gguf.cpp, gguf_write_to_buf and GGML_PAD.
+    Source: ggml/src/gguf.cpp, gguf_write_to_buf.
     """
-    listed = tuple(tensors)
-    return padded(header_bytes(listed, keys_bytes), alignment) + sum(padded(tensor.n_bytes, alignment) for tensor in listed)
-
-
-def header_bytes(tensors: Iterable[NamedShape], keys_bytes: int) -> int:
-    """Bytes before the padding that precedes tensor data: the fixed header, keys and the tensor table.
-
-    An entry of the table is the name with its length, the number of dimensions, the dimensions, the type and the offset.
-    """
-    return _FIXED_HEADER + keys_bytes + sum(8 + len(t.name.encode()) + 4 + 8 * len(t.shape) + 4 + 8 for t in tensors)
+    return _FIXED_HEADER + keys_bytes + tensors.table_bytes
 
 
 def padded(size: int, alignment: int = ALIGNMENT) -> int:
-    """`size` rounded up to a multiple of `alignment`."""
+    """`size` rounded up to a multiple of `alignment` (GGML_PAD)."""
     return -(-size // alignment) * alignment
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from advisor.errors import MissingPartError, QuestionError
+from advisor.models.file_size import ALIGNMENT, header_bytes, padded
 from advisor.models.hf_families import FAMILIES, OUTPUT_BIAS
 from advisor.models.hf_fields import Config
 from advisor.models.keys import hyperparameters
@@ -26,11 +27,10 @@ from advisor.models.quantization import (
     weight_table,
 )
 from advisor.models.shards import stored_weights
-from advisor.models.tensors import TensorOptions, default_options, tensor_list
+from advisor.models.tensors import TensorOptions, default_options, tensors_by_block
 
 CONFIG_NAME = "config.json"
 _MOST_BYTES = 4 * 2**20
-_ALIGNMENT = 32
 _TOKEN_BYTES = 28
 """Bytes of a GGUF header for each token of the vocabulary, typical (catalogue/tokenizers.toml, "other")."""
 
@@ -97,10 +97,9 @@ def model_of_config(config: Mapping[str, Any], quantization: str, *, id: str, na
     converted = convert_config(config)
     hp = hyperparameters(converted.keys)
     quantization = parse_quantization(quantization)
-    shapes = tensor_list(hp, converted.options)
-    groups = group_tensors(shapes, hp, kept=kept_types(hp))
-    table = sum(24 + len(shape.name) + 8 * len(shape.shape) for shape in shapes)
-    header = -(-(24 + table + _TOKEN_BYTES * hp.vocab_size) // _ALIGNMENT) * _ALIGNMENT
+    tensors = tensors_by_block(hp, converted.options)
+    groups = group_tensors(tensors, hp, kept=kept_types(hp))
+    header = padded(header_bytes(tensors, _TOKEN_BYTES * hp.vocab_size))
     said = [f"Planned as the {quantization} file that llama.cpp's converter and llama-quantize would make of {CONFIG_NAME}."]
     if not QUANTIZATIONS[quantization].exact:
         said.append(f"The publisher's mix of {quantization} is not known; its size is typical.")
@@ -110,7 +109,7 @@ def model_of_config(config: Mapping[str, Any], quantization: str, *, id: str, na
         hyperparameters=hp,
         tensors=QuantizedTensors(groups, quantization),
         quantization=quantization,
-        file_bytes=int(quantized_bytes(groups, (quantization,), alignment=_ALIGNMENT)[0]) + header,
+        file_bytes=int(quantized_bytes(groups, (quantization,), alignment=ALIGNMENT)[0]) + header,
         predicted=True,
         source=id,
         assumptions=(*said, *converted.assumptions, *hp.assumptions),

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from advisor.errors import QuestionError, UnplannedModelError
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.catalogue_schema import Ability, About, CatalogueFile, FactsEntry, Key, ModelEntry
+from advisor.models.file_size import ALIGNMENT, header_bytes, padded
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.keys import hyperparameters
 from advisor.models.metadata import ModelMetadata
@@ -26,14 +28,12 @@ from advisor.models.quantization import (
     weight_table,
 )
 from advisor.models.search import Found, SearchIndex
-from advisor.models.tensors import TensorOptions, TensorShape, default_options, tensor_list
+from advisor.models.tensors import TensorOptions, TensorShape, default_options, tensors_by_block
 
 _FOLDER = Path(__file__).parent / "catalogue"
 CATALOGUE = "catalogue: "
 """What the source of a catalogue model begins with."""
 _TOKENIZERS = "tokenizers.toml"
-_ALIGNMENT = 32
-_FIXED_HEADER = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,20 +146,25 @@ class CatalogueModel(ListedModel):
         return replace(default_options(self.architecture), **self.entry.tensors)  # type: ignore[arg-type]
 
     @cached_property
+    def block_tensors(self) -> BlockTensors:
+        """Names and shapes of all tensors, by block."""
+        return tensors_by_block(self.hyperparameters, self.options)
+
+    @cached_property
     def shapes(self) -> tuple[TensorShape, ...]:
-        """Names and shapes of all tensors."""
-        return tensor_list(self.hyperparameters, self.options)
+        """Names and shapes of all tensors, as a file lists them."""
+        return tuple(TensorShape(name, shape) for name, shape in self.block_tensors.listed)
 
     @cached_property
     def groups(self) -> TensorGroups:
         """The tensors grouped for quantizing."""
-        return group_tensors(self.shapes, self.hyperparameters, kept=kept_types(self.hyperparameters))
+        return group_tensors(self.block_tensors, self.hyperparameters, kept=kept_types(self.hyperparameters))
 
     @cached_property
     def header_bytes(self) -> int:
         """Bytes of a GGUF header of this model: the tokenizer's vocabulary and the tensor table, estimated to about 1 MB."""
-        table = sum(24 + len(shape.name) + 8 * len(shape.shape) for shape in self.shapes)
-        return _FIXED_HEADER + _vocabulary_bytes(self.entry.tokenizer, self.hyperparameters.vocab_size) + table
+        vocabulary = _vocabulary_bytes(self.entry.tokenizer, self.hyperparameters.vocab_size)
+        return header_bytes(self.block_tensors, vocabulary)
 
     def quantized(self, quantization: str) -> ModelMetadata:
         """The model in `quantization`, as llama-quantize would make it. Raises QuestionError where there is no such one."""
@@ -282,7 +287,7 @@ def _billions(count: int) -> str:
 def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
     groups = model.groups
     hp = model.hyperparameters
-    size = int(quantized_bytes(groups, (name,), alignment=_ALIGNMENT)[0]) + _aligned(model.header_bytes)
+    size = int(quantized_bytes(groups, (name,), alignment=ALIGNMENT)[0]) + padded(model.header_bytes)
     table = weight_table(groups, name)
     said: tuple[str, ...] = ()
     if published := model.entry.published_bytes.get(name):
@@ -303,10 +308,6 @@ def _quantized(model: CatalogueModel, name: str) -> ModelMetadata:
         keys=model.keys,
         known_weights=table,
     )
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 @cache

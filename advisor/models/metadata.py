@@ -60,8 +60,7 @@ class ModelMetadata:
         """Names and shapes by block."""
         if isinstance(self.tensors, QuantizedTensors):
             return self.tensors.block_tensors
-        named = ((tensor.name, tensor.shape) for tensor in self.tensors)
-        return BlockTensors.of(named, self.hyperparameters.block_count)
+        return BlockTensors.of(self.tensors, self.hyperparameters.block_count)
 
     @cached_property
     def tensor_bytes(self) -> Sequence[int]:

@@ -23,7 +23,7 @@ from advisor.models.quantization import (
     quantization,
     quantized_bytes,
 )
-from advisor.models.tensors import tensor_list
+from advisor.models.tensors import tensors_by_block
 
 Band = tuple[float, float]
 
@@ -78,7 +78,7 @@ def _own(model: CatalogueModel, habits: Mapping[str, Any], day: date | None) -> 
     if not own or not day:
         return None
     kinds = ["since", "mixture" if model.hyperparameters.expert_count > 1 else "dense"]
-    if any(shape.name.startswith("per_layer_token_embd") for shape in model.shapes):
+    if "per_layer_token_embd.weight" in model.block_tensors.others:
         kinds.append("per_layer_embedding")
     return own if any(kind in own and day >= own[kind] for kind in kinds) else None
 
@@ -144,8 +144,8 @@ def _groups(model: CatalogueModel, recipe: Recipe) -> TensorGroups:
     if recipe.era == Era() and not recipe.tensors:
         return model.groups
     options = replace(model.options, **dict(recipe.tensors))  # type: ignore[arg-type]
-    shapes = tensor_list(model.hyperparameters, options)
-    return group_tensors(shapes, model.hyperparameters, era=recipe.era, kept=kept_types(model.hyperparameters))
+    tensors = tensors_by_block(model.hyperparameters, options)
+    return group_tensors(tensors, model.hyperparameters, era=recipe.era, kept=kept_types(model.hyperparameters))
 
 
 @cache

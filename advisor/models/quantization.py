@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from advisor.errors import QuestionError
 from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Hyperparameters
-from advisor.models.quantization_groups import NamedShape, Overrides, TensorGroups, group_tensors
+from advisor.models.quantization_groups import Overrides, TensorGroups, group_tensors
 from advisor.models.quantization_names import QUANTIZATIONS, Quantization, parse_quantization, quantization
 from advisor.models.quantization_rules import EMBEDDINGS, Category, Era, choose_type
 from advisor.models.tensor import Tensor
+from advisor.models.tensor_shape import NamedShape
 from advisor.models.weight_table import WeightTable
 
 __all__ = [
@@ -60,14 +61,15 @@ def quantize(
     UD- names the types are those of the nearest plain mix, not exact. Raises QuestionError where a name is unknown or not GGUF.
     """
     era = era_of(era) if isinstance(era, str) else era
-    return quantize_groups(group_tensors(shapes, hp, era=era, overrides=overrides, kept=kept), quantization, imatrix=imatrix)
+    tensors = BlockTensors.of(shapes, hp.block_count)
+    return quantize_groups(group_tensors(tensors, hp, era=era, overrides=overrides, kept=kept), quantization, imatrix=imatrix)
 
 
 def quantize_groups(groups: TensorGroups, quantization: str, *, imatrix: bool | None = None) -> tuple[Tensor, ...]:
     """`quantize` for tensors that are grouped already."""
     types = group_types(groups, quantization, imatrix=imatrix)
-    listed = zip(groups.names, groups.shapes, groups.group.tolist(), strict=True)
-    return tuple(Tensor(name, shape, types[group]) for name, shape, group in listed)
+    listed = zip(groups.tensors.listed, groups.group.tolist(), strict=True)
+    return tuple(Tensor(name, shape, types[group]) for (name, shape), group in listed)
 
 
 class QuantizedTensors(Sequence[Tensor]):
@@ -83,7 +85,7 @@ class QuantizedTensors(Sequence[Tensor]):
     @property
     def block_tensors(self) -> BlockTensors:
         """Names and shapes by block."""
-        return self._groups.block_tensors
+        return self._groups.tensors
 
     @property
     def parameters(self) -> int:
@@ -99,7 +101,7 @@ class QuantizedTensors(Sequence[Tensor]):
         return sizes
 
     def __len__(self) -> int:
-        return len(self._groups.names)
+        return len(self._groups.tensors)
 
     @overload
     def __getitem__(self, index: int) -> Tensor: ...

@@ -4,17 +4,17 @@ Line numbers without a file are those of src/llama-quant.cpp in the llama.cpp of
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from gguf.constants import GGMLQuantizationType
 from numpy.typing import NDArray
 
-from advisor.models.block_tensors import BlockTensors
+from advisor.models.block_tensors import BlockTensors, NamedShapes
 from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.quantization_rules import FEED_FORWARD, V_LIKE, Category, Era, TensorFacts, Traits
 from advisor.models.tensor_role import Role, role_of
@@ -23,22 +23,11 @@ Overrides = Sequence[tuple[str, GGMLQuantizationType]]
 """Regular expressions searched for in tensor names, the first match counts, with the type to use."""
 
 
-class NamedShape(Protocol):
-    """A tensor's name and shape in ggml's order (`TensorShape`, `Tensor`)."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
 @dataclass(frozen=True, eq=False)
 class TensorGroups:
     """The tensors of one model in groups that share all facts a type depends on, and so a type in every quantization."""
 
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
+    tensors: BlockTensors
     group: NDArray[np.intp]
     """Group of each tensor."""
     facts: tuple[TensorFacts, ...]
@@ -46,12 +35,11 @@ class TensorGroups:
     elements: NDArray[np.int64]
     """Weights of each tensor."""
     traits: Traits
-    block_count: int
 
-    @cached_property
-    def block_tensors(self) -> BlockTensors:
-        """Names and shapes by block."""
-        return BlockTensors.of(zip(self.names, self.shapes, strict=True), self.block_count)
+    @property
+    def block_count(self) -> int:
+        """Blocks of the model."""
+        return len(self.tensors.blocks)
 
     @cached_property
     def group_elements(self) -> NDArray[np.int64]:
@@ -71,8 +59,8 @@ class TensorGroups:
     def part_elements(self) -> NDArray[np.int64]:
         """Weights by group (rows) and part of the model (columns, as `part_of` numbers them)."""
         table = np.zeros((len(self.facts), part_count(self.block_count)), np.int64)
-        parts = np.zeros(len(self.names), np.int64)
-        tensors = self.block_tensors
+        parts = np.zeros(len(self.tensors), np.int64)
+        tensors = self.tensors
         experts: dict[int, list[int]] = {}
         for block, (named, places) in enumerate(zip(tensors.blocks, tensors.places, strict=True)):
             if id(named) not in experts:  # blocks with the same names share one object
@@ -150,67 +138,111 @@ _LAYERS_OF_70B = {"llama": 80, "llama-embed": 80, "qwen2": 80, "deci": 80, "olmo
 
 
 def group_tensors(
-    shapes: Iterable[NamedShape],
+    tensors: BlockTensors,
     hp: Hyperparameters,
     *,
     era: Era | None = None,
     overrides: Overrides = (),
     kept: Overrides = (),
 ) -> TensorGroups:
-    """The groups of `shapes`.
+    """The groups of `tensors`.
 
     `overrides` are llama-quantize's --tensor-type; tensors that match `kept` are stored as that type in every quantization (an
     original that is quantized already, as gpt-oss's experts).
     """
     era = era or Era()
-    listed = [(tensor.name, tuple(tensor.shape)) for tensor in shapes]
-    templates = [_template(name) for name, _ in listed]
-    keys = [(template, shape) for (template, _), (_, shape) in zip(templates, listed, strict=True)]
-    known = {key: _plain_facts(*key, hp.architecture, era) for key in dict.fromkeys(keys)}
-    plain = [known[key] for key in keys]
-    if overrides or kept:
-        plain = [_overridden(facts, name, overrides, kept) for facts, (name, _) in zip(plain, listed, strict=True)]
-    positions = _positions([name for name, _ in listed], [block for _, block in templates], plain, hp, era)
-    placed = [positions.get(i, facts) for i, facts in enumerate(plain)]
-    distinct = {id(facts): facts for facts in placed}  # equal facts are mostly one object, whose number is found sooner
+    runs = _runs(tensors, hp.architecture, era, kept, overrides)
     numbers: dict[TensorFacts, int] = {}
-    number_of = {key: numbers.setdefault(facts, len(numbers)) for key, facts in distinct.items()}
-    group = [number_of[id(facts)] for facts in placed]
-    names = tuple(name for name, _ in listed)
-    sizes = {shape: prod(shape) for _, shape in known}
-    return TensorGroups(
-        names=names,
-        shapes=tuple(shape for _, shape in listed),
-        group=np.array(group, np.intp),
-        facts=tuple(numbers),
-        elements=np.array([sizes[shape] for _, shape in listed], np.int64),
-        traits=_traits(hp, names, era),
-        block_count=hp.block_count,
-    )
+    numbered: dict[tuple[int, ...], NDArray[np.intp]] = {}  # by identity: equal facts are mostly one object
+    group, elements = np.empty(len(tensors), np.intp), np.empty(len(tensors), np.int64)
+    for run, facts in _positioned(runs, hp, era):
+        key = tuple(map(id, facts))
+        if key not in numbered:
+            numbered[key] = np.array([numbers.setdefault(one, len(numbers)) for one in facts], np.intp)
+        group[run.places], elements[run.places] = numbered[key], run.kind.elements
+    tied = "output.weight" not in tensors.others
+    return TensorGroups(tensors, group, tuple(numbers), elements, _traits(hp, era, tied=tied))
 
 
-def _traits(hp: Hyperparameters, names: Sequence[str], era: Era) -> Traits:
+def _traits(hp: Hyperparameters, era: Era, *, tied: bool) -> Traits:
     heads, heads_kv = hp.head_count[0], hp.head_count_kv[0]
     is_70b = _LAYERS_OF_70B.get(hp.architecture) == hp.layer_count
     if hp.architecture in {"llama", "llama-embed"}:  # src/models/llama.cpp:28: as many KV heads make a 65B
         is_70b = is_70b and heads != heads_kv
     gqa = heads // heads_kv if heads_kv else 0
-    return Traits(hp.architecture, hp.expert_count, gqa, is_70b=is_70b, tied="output.weight" not in names, era=era)
+    return Traits(hp.architecture, hp.expert_count, gqa, is_70b=is_70b, tied=tied, era=era)
 
 
-def _template(name: str) -> tuple[str, int | None]:
-    """The name with "%d" for its block number, and that number; llama.cpp reads "blk.%d." at the very start (459-468)."""
-    head, _, rest = name.partition(".")
-    if head == "blk":
-        number, _, stem = rest.partition(".")
-        if number.isdigit():
-            return f"blk.%d.{stem}", int(number)
-    return name, None
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """Tensors of one block, or one tensor outside of blocks, without their place in the model."""
+
+    facts: tuple[TensorFacts, ...]
+    elements: NDArray[np.int64]
+    v_like: int
+    """How many the rules for attention values count."""
+    counted: tuple[int, ...]
+    """Those whose type depends on how many came before, by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Where the tensors of a kind stand, one block or one tensor outside of blocks."""
+
+    name: str
+    """What all their names begin with."""
+    block: int | None
+    places: list[int]
+    kind: _Kind
+
+
+def _runs(tensors: BlockTensors, architecture: str, era: Era, kept: Overrides, overrides: Overrides) -> list[_Run]:
+    """Tensors outside of blocks by name, then block by block."""
+
+    def kind(prefix: str, template: str, named: NamedShapes) -> _Kind:
+        plain = (_plain_facts(template + stem, shape, architecture, era) for stem, shape in named)
+        if kept or overrides:
+            pairs = zip(plain, named, strict=True)
+            plain = (_overridden(facts, prefix + stem, overrides, kept) for facts, (stem, _) in pairs)
+        return _kind(tuple(plain), named, era)
+
+    runs = [_Run(name, None, [at], kind("", "", ((name, shape),))) for name, (shape, at) in sorted(tensors.others.items())]
+    kinds: dict[int, _Kind] = {}
+    for block, (named, places) in enumerate(zip(tensors.blocks, tensors.places, strict=True)):
+        prefix = f"blk.{block}."  # llama.cpp reads it at the very start of a name only (459-468)
+        if kept or overrides:
+            own = kind(prefix, "blk.%d.", named)
+        elif id(named) in kinds:
+            own = kinds[id(named)]
+        else:
+            own = kinds[id(named)] = kind(prefix, "blk.%d.", named)
+        runs.append(_Run(prefix, block, list(places), own))
+    return runs
+
+
+def _kind(facts: tuple[TensorFacts, ...], named: NamedShapes, era: Era) -> _Kind:
+    free = [(stem, i) for i, (one, (stem, _)) in enumerate(zip(facts, named, strict=True)) if one.fixed is None]
+    v_like = {i for _, i in free if facts[i].category in V_LIKE}
+    own_rule = {i for i in v_like if era.qkv_own_rule and facts[i].category is not Category.V}
+    depending = (v_like - own_rule) | {i for _, i in free if facts[i].category in FEED_FORWARD}
+    # a tensor with --tensor-type is not counted (759-767)
+    counted = tuple(i for _, i in sorted(free) if i in depending and facts[i].override is None)
+    return _Kind(facts, np.array([prod(shape) for _, shape in named], np.int64), len(v_like), counted)
+
+
+def _overridden(facts: TensorFacts, name: str, overrides: Overrides, kept: Overrides) -> TensorFacts:
+    for pattern, kind in kept:
+        if re.search(pattern, name):
+            return replace(facts, fixed=kind)
+    for pattern, kind in overrides:
+        if re.search(pattern, name):
+            return replace(facts, override=kind)
+    return facts
 
 
 @lru_cache(maxsize=16384)
 def _plain_facts(template: str, shape: tuple[int, ...], architecture: str, era: Era) -> TensorFacts:
-    """What can be said of a tensor without its place in the model."""
+    """What can be said of a tensor without its place in the model; `template` is its name with "%d" for its block's number."""
     category = _WHOLE_NAMES.get(template)
     if category is None:
         category = next((found for part, found in _BY_SUBSTRING if part in template), Category.OTHER)
@@ -238,49 +270,29 @@ def _fixed_type(template: str, shape: tuple[int, ...], dimensions: int, architec
     return GGMLQuantizationType.F16
 
 
-def _overridden(facts: TensorFacts, name: str, overrides: Overrides, kept: Overrides) -> TensorFacts:
-    for pattern, kind in kept:
-        if re.search(pattern, name):
-            return replace(facts, fixed=kind)
-    for pattern, kind in overrides:
-        if re.search(pattern, name):
-            return replace(facts, override=kind)
-    return facts
-
-
-def _positions(
-    names: Sequence[str], blocks: Sequence[int | None], plain: Sequence[TensorFacts], hp: Hyperparameters, era: Era
-) -> dict[int, TensorFacts]:
-    """Facts of the tensors whose type depends on where they stand, by number of the tensor."""
-    alike = {id(facts): facts for facts in plain}
-    free = {key: facts for key, facts in alike.items() if facts.fixed is None}
-    v_like = {key for key, facts in free.items() if facts.category in V_LIKE}
-    v_total = sum(id(facts) in v_like for facts in plain)
-    # a tensor with --tensor-type is not counted (759-767)
-    wanted = {key for key, one in free.items() if (key in v_like or one.category in FEED_FORWARD) and one.override is None}
-    counted = [i for i, facts in enumerate(plain) if id(facts) in wanted]
-    # src/llama-model-loader.h:54-65: by block, those without one first, then by name
-    counted.sort(key=lambda i: names[i] if era.order_by_name else (-1 if (b := blocks[i]) is None else b, names[i]))
+def _positioned(runs: Sequence[_Run], hp: Hyperparameters, era: Era) -> Iterator[tuple[_Run, tuple[TensorFacts, ...]]]:
+    """The runs with the facts of their tensors, those of the place in the model too."""
+    v_total = sum(run.kind.v_like for run in runs)
     counters = dict.fromkeys((Category.V, *FEED_FORWARD), 0)
-    placed: dict[int, TensorFacts] = {}
     made: dict[tuple[int, ...], TensorFacts] = {}
-    for i in counted:
-        facts, block = plain[i], blocks[i]
-        if facts.category in V_LIKE:
-            if facts.category is not Category.V and era.qkv_own_rule:
-                continue
-            flags = _v_flags(counters[Category.V], v_total)
-            counters[Category.V] += 1
-        else:
-            count = counters[facts.category]
-            counters[facts.category] += 1
-            number = block if hp.expert_count > 1 and block is not None else count  # layer_info (456-470)
-            flags = _feed_forward_flags(facts, count, number, hp.block_count)
-        key = (id(facts), *flags.values())
-        if key not in made:
-            made[key] = replace(facts, **flags)
-        placed[i] = made[key]
-    return placed
+    # src/llama-model-loader.h:54-65: by block, those without one first, then by name
+    for run in sorted(runs, key=lambda run: run.name) if era.order_by_name else runs:
+        placed = list(run.kind.facts)
+        for i in run.kind.counted:
+            facts = placed[i]
+            counter = Category.V if facts.category in V_LIKE else facts.category
+            count = counters[counter]
+            counters[counter] += 1
+            if counter is Category.V:
+                flags = _v_flags(count, v_total)
+            else:
+                number = run.block if hp.expert_count > 1 and run.block is not None else count  # layer_info (456-470)
+                flags = _feed_forward_flags(facts, count, number, hp.block_count)
+            key = (id(facts), *flags.values())
+            if key not in made:
+                made[key] = replace(facts, **flags)
+            placed[i] = made[key]
+        yield run, tuple(placed)
 
 
 def _more_bits(i: int, n: int) -> bool:

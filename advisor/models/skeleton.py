@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from advisor.errors import MissingPartError
+from advisor.models.file_size import padded
 from advisor.models.keys_experts import weights_normed
 from advisor.models.tensor import Tensor
 
-_ALIGNMENT = 32
 _UINT32, _INT32, _FLOAT32, _BOOL, _STRING, _ARRAY, _UINT64 = 4, 5, 6, 7, 8, 9, 10
 """gguf_type, ggml/include/gguf.h."""
 _MAX_ALLOCATED = 1 << 20
@@ -48,7 +48,7 @@ def write_skeleton(path: Path, keys: Mapping[str, object], tensors: Iterable[Ten
     if vocab_size is None:
         vocab_size = next((tensor.shape[-1] for tensor in tensors if tensor.name == "token_embd.weight"), 0)
     header = _header(skeleton_keys(keys, tensors, vocab_size), tensors)
-    length = len(header) + sum(_aligned(tensor.n_bytes) for tensor in tensors)
+    length = len(header) + sum(padded(tensor.n_bytes) for tensor in tensors)
     try:
         with path.open("wb") as file:
             file.write(header)
@@ -122,10 +122,10 @@ def _header(keys: Mapping[str, object], tensors: tuple[Tensor, ...]) -> bytes:
     for tensor in tensors:
         dimensions = len(tensor.shape)
         table.append(_string(tensor.name) + struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, tensor.type, offset))
-        offset += _aligned(tensor.n_bytes)
+        offset += padded(tensor.n_bytes)
     pairs = [pair for name, value in keys.items() if (pair := _pair(name, value))]
     header = b"".join([b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(pairs)), *pairs, *table])
-    return header.ljust(_aligned(len(header)), b"\0")
+    return header.ljust(padded(len(header)), b"\0")
 
 
 def _pair(name: str, value: object) -> bytes | None:
@@ -166,10 +166,6 @@ def _scalar(value: object) -> tuple[int, bytes]:
 def _string(text: str) -> bytes:
     raw = text.encode()
     return struct.pack("<Q", len(raw)) + raw
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 def _allocated(descriptor: int) -> int | None:

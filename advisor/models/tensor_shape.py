@@ -3,13 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Literal, Protocol
 
 QkNorm = Literal["none", "head", "full", "each"]
 """Normalization of queries and keys: none, one vector of a head's width, one over all heads together, or one for each head."""
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 """Names with shapes, as the parts of a block yield them."""
+
+
+class NamedShape(Protocol):
+    """A tensor's name and shape in ggml's order (`TensorShape`, `Tensor`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)

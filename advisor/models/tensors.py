@@ -5,17 +5,27 @@ block. A weight's type is not decided here (`advisor.models.quantization`).
 """
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from advisor.errors import QuestionError
+from advisor.models.block_tensors import BlockTensors, NamedShapes
 from advisor.models.hyperparameters import Attention, Hyperparameters
 from advisor.models.tensor_shape import Shapes, TensorOptions, TensorShape
 from advisor.models.tensors_layouts import LAYOUTS, Layout
 
-__all__ = ["TensorOptions", "TensorShape", "default_options", "tensor_list"]
+__all__ = ["TensorOptions", "TensorShape", "default_options", "tensor_list", "tensors_by_block"]
 
 
 def tensor_list(hp: Hyperparameters, options: TensorOptions | None = None) -> tuple[TensorShape, ...]:
     """All tensors of the model. `options` default to the architecture's own (`default_options`).
+
+    Raises as `tensors_by_block`.
+    """
+    return tuple(TensorShape(name, shape) for name, shape in tensors_by_block(hp, options).listed)
+
+
+def tensors_by_block(hp: Hyperparameters, options: TensorOptions | None = None) -> BlockTensors:
+    """As `tensor_list`, by block: blocks whose hyperparameters are alike are made once.
 
     Raises QuestionError for an architecture whose tensors are not known: such a model needs its file.
     """
@@ -26,10 +36,20 @@ def tensor_list(hp: Hyperparameters, options: TensorOptions | None = None) -> tu
             field="model",
         )
     options = layout.options if options is None else options
-    named = [*_outside_blocks(hp, options, layout)]
-    for il in range(hp.block_count):
-        named += [(f"blk.{il}.{name}", shape) for name, shape in _block(hp, il, options, layout)]
-    return tuple(TensorShape(name, shape) for name, shape in named)
+    made: dict[tuple[object, ...], NamedShapes] = {}
+    blocks = []
+    for il, kind in enumerate(_kinds(hp)):
+        if kind not in made:
+            made[kind] = tuple(_block(hp, il, options, layout))
+        blocks.append(made[kind])
+    return BlockTensors.in_order(tuple(_outside_blocks(hp, options, layout)), blocks)
+
+
+def _kinds(hp: Hyperparameters) -> Iterator[tuple[object, ...]]:
+    """All that a block's tensors depend on, by block."""
+    per_block = [getattr(hp, field.name) for field in fields(hp) if field.name != "assumptions"]
+    per_block = [values for values in per_block if isinstance(values, tuple) and values]
+    yield from zip(*per_block, (il >= hp.layer_count for il in range(hp.block_count)), strict=True)
 
 
 def default_options(architecture: str) -> TensorOptions:

@@ -7,12 +7,15 @@ they were checked against the sizes of published files (tests/data/gguf_sizes.js
 
 import json
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Attention, Hyperparameters
-from advisor.models.tensor_shape import TensorShape
+from advisor.models.quantization import TensorGroups, group_tensors
+from advisor.models.tensor_shape import NamedShape, TensorShape
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -69,6 +72,11 @@ def hyperparameters(model: str, **changes: int) -> Hyperparameters:
         nextn_predict_layers=row["nextn_predict_layers"],
         expert_count=row["expert_count"],
     )
+
+
+def grouped(listed: Iterable[NamedShape], hp: Hyperparameters, **how: Any) -> TensorGroups:
+    """The groups of listed tensors; `how` is that of `group_tensors`."""
+    return group_tensors(BlockTensors.of(listed, hp.block_count), hp, **how)
 
 
 def keys_bytes(model: str) -> int:

@@ -1,19 +1,20 @@
 """Types and sizes of quantized models against llama.cpp's own tables, published files and real files."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from gguf.constants import GGMLQuantizationType as Kind
 
 from advisor.errors import QuestionError
-from advisor.models.file_size import error_band, file_size
+from advisor.models.block_tensors import BlockTensors
+from advisor.models.file_size import error_band, header_bytes, padded
 from advisor.models.gguf_header import parse_header, read_header
 from advisor.models.quantization import (
     QUANTIZATIONS,
     Era,
     era_of,
-    group_tensors,
     group_types,
     kept_types,
     needs_imatrix,
@@ -25,7 +26,7 @@ from advisor.models.quantization import (
 from advisor.models.tensor import Tensor
 from advisor.models.tensor_shape import TensorShape
 from tests.models.real_files import gemma_header, smollm2
-from tests.models.shapes_of_models import expanded, hyperparameters, keys_bytes, lines, shapes
+from tests.models.shapes_of_models import expanded, grouped, hyperparameters, keys_bytes, lines, shapes
 
 SIZES = lines("gguf_sizes.jsonl")
 SNAPSHOTS = lines("quantization_snapshots.jsonl")
@@ -63,7 +64,7 @@ LLAMA_3_1_8B = {
 
 @pytest.mark.parametrize(("name", "bits"), LLAMA_3_1_8B.items())
 def test_bits_per_weight_of_llama_3_1_8b(name: str, bits: float) -> None:
-    groups = group_tensors(shapes("llama-3.1-8b"), hyperparameters("llama-3.1-8b"))
+    groups = grouped(shapes("llama-3.1-8b"), hyperparameters("llama-3.1-8b"))
     assert round(int(quantized_bytes(groups, [name])[0]) * 8 / groups.parameters, 4) == bits
 
 
@@ -78,12 +79,12 @@ def test_types_are_those_of_llama_cpps_snapshots(row: dict[str, Any]) -> None:
     ):  # ggml-org's Qwen3 0.6B stores what the model ties
         listed.append(TensorShape("output.weight", listed[0].shape))
     hp = hyperparameters(model, block_count=block_count, head_count=row["n_head"], head_count_kv=row["n_head_kv"])
-    groups = group_tensors(listed, hp)
+    groups = grouped(listed, hp)
     assert len(row["types"]) == 32
     for name, rows in row["types"].items():
         expected = {tensor: kind.upper() for line in rows for tensor, kind in expanded(line)}
         types, default = group_types(groups, name, imatrix=False), QUANTIZATIONS[name].default_type
-        tensors = zip(groups.names, groups.group.tolist(), strict=True)
+        tensors = zip((name for name, _ in groups.tensors.listed), groups.group.tolist(), strict=True)
         found = {t: types[g].name for t, g in tensors if groups.facts[g].fixed is None and types[g] is not default}
         assert found == expected, name
 
@@ -94,10 +95,16 @@ def test_size_of_a_published_file(row: dict[str, Any]) -> None:
     assert predicted_bytes(row) == pytest.approx(row["bytes"], rel=2e-4)
 
 
+def file_bytes(tensors: Sequence[Tensor], keys: int, block_count: int) -> int:
+    """Bytes of a file of one part."""
+    header = header_bytes(BlockTensors.of(tensors, block_count), keys)
+    return padded(header) + sum(padded(tensor.n_bytes) for tensor in tensors)
+
+
 def predicted_bytes(row: dict[str, Any]) -> int:
     hp = hyperparameters(row["model"])
     tensors = quantize(shapes(row["model"]), hp, row["quantization"], era=row.get("made"), kept=kept_types(hp))
-    return file_size(tensors, keys_bytes(row["model"]))
+    return file_bytes(tensors, keys_bytes(row["model"]), hp.block_count)
 
 
 def test_most_published_sizes_are_predicted_to_a_millionth() -> None:
@@ -112,7 +119,7 @@ def test_smollm2_is_the_real_file_tensor_by_tensor() -> None:
     assert Counter(t.type for t in predicted) == {Kind.Q4_1: 210, Kind.F32: 61, Kind.Q8_0: 1}
     table = sum(24 + len(t.name) + 8 * len(t.shape) for t in header.tensors)
     assert header.header_bytes - 32 < 24 + 1_769_483 + table <= header.header_bytes
-    assert file_size(predicted, 1_769_483) == 98_362_432
+    assert file_bytes(predicted, 1_769_483, 30) == 98_362_432
 
 
 def test_gemma_3_270m_is_the_real_file_tensor_by_tensor() -> None:
@@ -142,9 +149,9 @@ def test_mixtral_of_december_2023() -> None:
     hp = hyperparameters("mixtral-8x7b")
     listed = [one for shape in shapes("mixtral-8x7b") for one in _one_by_one(shape)]
     assert len(listed) == 32 * (8 * 3 + 7) + 3
-    early = group_tensors(listed, hp, era=era_of("2023-12"))
+    early = grouped(listed, hp, era=era_of("2023-12"))
     assert quantized_bytes(early, ["Q4_0", "Q4_K_M"]).tolist() == [26_442_850_304, 26_442_850_304]
-    today = group_tensors(shapes("mixtral-8x7b"), hp)
+    today = grouped(shapes("mixtral-8x7b"), hp)
     assert quantized_bytes(today, ["Q4_0", "Q4_K_M"]).tolist() == [26_442_850_304, 28_447_727_616]
 
 
@@ -189,7 +196,7 @@ def test_large_names_store_embedding_and_output_in_q8_0() -> None:
 
 def test_dynamic_names_are_sized_by_the_published_ratio_and_say_how_far_off() -> None:
     hp = hyperparameters("qwen3-30b-a3b")
-    groups = group_tensors(shapes("qwen3-30b-a3b"), hp)
+    groups = grouped(shapes("qwen3-30b-a3b"), hp)
     base, dynamic = quantized_bytes(groups, ["Q4_K_M", "UD-Q4_K_XL"])
     assert dynamic / base == pytest.approx(0.965, abs=1e-4)
     low, high = error_band("UD-Q4_K_XL", mixture=True)
@@ -227,13 +234,13 @@ def test_mlx_has_no_gguf_types() -> None:
 def test_padding_of_a_file() -> None:
     tensors = [Tensor("a.weight", (5,), Kind.F32), Tensor("b.weight", (256, 1), Kind.Q6_K)]
     header = 24 + 100 + (8 + 8 + 4 + 8 + 4 + 8) + (8 + 8 + 4 + 16 + 4 + 8)
-    assert header == 212
-    assert file_size(tensors, 100) == 224 + 32 + 224
-    assert file_size(tensors, 100, alignment=64) == 256 + 64 + 256
+    assert header_bytes(BlockTensors.of(tensors, 0), 100) == header == 212
+    assert file_bytes(tensors, 100, 0) == 224 + 32 + 224
+    assert [padded(size, 64) for size in (212, 20, 210)] == [256, 64, 256]
 
 
 def test_totals_and_tables_of_all_quantizations_agree() -> None:
-    groups = group_tensors(shapes("deepseek-v3.1"), hyperparameters("deepseek-v3.1"))
+    groups = grouped(shapes("deepseek-v3.1"), hyperparameters("deepseek-v3.1"))
     names = [name for name, q in QUANTIZATIONS.items() if q.is_gguf and name != "Q1_0"]
     totals = quantized_bytes(groups, names)
     tables = [weight_table(groups, name) for name in names]
@@ -242,7 +249,7 @@ def test_totals_and_tables_of_all_quantizations_agree() -> None:
 
 def test_one_path_for_tensors_and_totals() -> None:
     for model in ("deepseek-v3.1", "granite-4.0-h-350m", "gemma-3-270m"):
-        groups = group_tensors(shapes(model), hyperparameters(model))
+        groups = grouped(shapes(model), hyperparameters(model))
         names = [name for name, q in QUANTIZATIONS.items() if q.is_gguf and q.exact and name != "Q1_0"]
         sums = [sum(t.n_bytes for t in quantize_groups(groups, name)) for name in names]
         assert quantized_bytes(groups, names).tolist() == sums

@@ -55,7 +55,7 @@ def test_the_engine_chooses_the_same_types_all(model_id: str, tmp_path: Path) ->
 
 
 def judge(model: CatalogueModel, mode: str, folder: Path) -> None:
-    groups = group_tensors(model.shapes, model.hyperparameters)
+    groups = group_tensors(model.block_tensors, model.hyperparameters)
     path = folder / "model.gguf"
     write_skeleton(path, model.keys, quantize_groups(groups, "F16"), vocab_size=model.hyperparameters.vocab_size)
     ftypes = ",".join(str(q.ftype) for q in FILE_TYPES)

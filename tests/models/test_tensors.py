@@ -46,7 +46,7 @@ def test_every_list_is_the_recorded_one(recorded: dict[str, Any]) -> None:
 @pytest.mark.parametrize("recorded", RECORDED[::4], ids=[row["id"] for row in RECORDED[::4]])
 def test_sizes_are_the_recorded_ones(recorded: dict[str, Any]) -> None:
     model = catalogue().find(recorded["id"])
-    groups = group_tensors(model.shapes, model.hyperparameters)
+    groups = group_tensors(model.block_tensors, model.hyperparameters)
     names = tuple(recorded["bytes"])
     assert dict(zip(names, quantized_bytes(groups, names).tolist(), strict=True)) == recorded["bytes"]
 

@@ -121,7 +121,7 @@ def in_quantization(model: ModelMetadata, quantization: str, file_bytes: int | N
     """
     name = parse_quantization(quantization)
     hp = model.hyperparameters
-    groups = group_tensors(model.tensors, hp, kept=kept_types(hp))
+    groups = group_tensors(model.block_tensors, hp, kept=kept_types(hp))
     return replace(
         model,
         quantization=name,
