@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from advisor.advice.options import Option
-from advisor.errors import HeadroomError, QuestionError
+from advisor.errors import HeadroomError
 from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
 from advisor.machines.sold import Sold, find_sold
@@ -27,16 +27,8 @@ class Comparison:
     """A model's name and its option on each machine, largest model first."""
 
 
-def machines_of(question: CompareQuestion) -> tuple[Sold, ...]:
-    """The machines that are named, each once. Raises QuestionError where one is not known, or where they are too many."""
-    names = [name for name in question.machines.split(",") if name.strip()]
-    if len(names) > MOST:
-        raise QuestionError(f"at most {MOST} machines are compared, and {len(names)} are named", field="machines")
-    return tuple({sold.id: sold for sold in map(find_sold, names)}.values())
-
-
 def known_machines(question: CompareQuestion) -> tuple[tuple[Sold, ...], tuple[str, ...]]:
-    """As `machines_of`, but leaving out what is not known, with one sentence for each."""
+    """The machines that are named, each once, and a sentence for each that is left out: not known, or one too many."""
     names = [name for name in question.machines.split(",") if name.strip()]
     found: dict[str, Sold] = {}
     complaints = [f"At most {MOST} machines are compared; the others are left out."] if len(names) > MOST else []

@@ -45,7 +45,7 @@ _WORTH_SAYING = 2**30
 _SMALL = ("recurrent_state", "output", "projector", "draft", "overhead")
 
 
-def sentence(error: HeadroomError) -> str:
+def sentence(error: HeadroomError | str) -> str:
     """The message of an error as a sentence of a page: a capital first, a full stop last."""
     text = f"{error}".strip()
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

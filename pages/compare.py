@@ -4,11 +4,11 @@ import streamlit as st
 
 from advisor.compare import MOST, compare, known_machines
 from advisor.machines.sold import all_sold
-from advisor.question import CONTEXTS, CompareQuestion
+from advisor.question import CompareQuestion
 from advisor.ui.cached import fit_on
 from advisor.ui.compare_view import at_a_glance, side_by_side
-from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
+from advisor.ui.knobs import context_knob
 from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.words import tokens
 
@@ -27,15 +27,7 @@ ids = st.multiselect(
     max_selections=MOST,
     help="Type any part of a name. A machine sold with several memory sizes is there once for each.",
 )
-context = st.segmented_control(
-    "Context",
-    sorted({*CONTEXTS, opened.question.context}),
-    format_func=tokens,
-    key=seed(opened, "compare:context", opened.question.context),
-    required=True,
-    help=WORDS["context"],
-)
-assert context is not None
+context = context_knob(PAGE, opened, opened.question.context)
 question = CompareQuestion(machines=",".join(ids) or ",", context=context)
 publish(PAGE, question)
 for complaint in complaints(PAGE, (opened.complaint, *unknown)):

@@ -4,72 +4,34 @@ import streamlit as st
 
 from advisor.advice.purposes import PURPOSES
 from advisor.errors import HeadroomError
-from advisor.models.library import catalogue
-from advisor.question import CONTEXTS, RecommendQuestion
+from advisor.question import RecommendQuestion
 from advisor.ui.cached import recommended_on
-from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
+from advisor.ui.knobs import context_of_purpose_knob, least_speed_knob, purpose_knob
 from advisor.ui.machine_bar import machine_bar
-from advisor.ui.recommendation_view import alternatives, changes, commands, figure, heading
-from advisor.ui.state import address_of, complaints, open_question, publish, seed
-from advisor.words import parameters, sentence, tokens
+from advisor.ui.recommendation_view import alternatives, changes, commands, figure, file_choice, heading
+from advisor.ui.state import address_of, complaints, open_question, publish
+from advisor.words import sentence
 
 PAGE = "recommendation"
-ANY = ""
-USUAL = 0  # the entry that means: the context that the purpose asks
 
 opened = open_question(PAGE, RecommendQuestion, RecommendQuestion())
 chosen = machine_bar(opened)
 said = st.container(gap="small")
-models = {model.id: model for model in catalogue().models if model.generates}
-asked, complaint = opened.question.model, opened.complaint
-if asked is not None and asked not in models:
-    try:
-        asked = catalogue().find(asked).id
-    except HeadroomError as error:
-        asked, complaint = None, f"{sentence(error)} Shown instead: the best of all."
 first, second, third, last = st.columns([10, 4, 4, 6])
-purpose = first.pills(
-    "Purpose",
-    list(PURPOSES),
-    format_func=str.capitalize,
-    key=seed(opened, "recommend:purpose", opened.question.purpose),
-    required=True,
-    wrap=True,
-    help="Each has its context, its prompt length and its wishes of speed.",
-)
-assert purpose is not None
-wishes = PURPOSES[purpose]
-context = second.selectbox(
-    "Context",
-    sorted({USUAL, *CONTEXTS, opened.question.context or USUAL}),
-    format_func=lambda size: tokens(size) if size else f"as usual ({tokens(wishes.context)})",
-    key=seed(opened, "recommend:context", opened.question.context or USUAL),
-    help=WORDS["context"],
-)
-least = third.number_input(
-    "At least, tokens/s",
-    0.0,
-    1000.0,
-    step=5.0,
-    value=None,
-    key=seed(opened, "recommend:tps", opened.question.min_tps),
-    placeholder=f"{wishes.least_tps:g}",
-    format="%g",
-    help=WORDS["tokens_per_second"],
-)
-model = last.selectbox(
-    "Model",
-    [ANY, *models],
-    format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})" if id_ else "the best of all",
-    key=seed(opened, "recommend:model", asked or ANY),
-    help="The best of all, or one that you have in mind: it is then said what to change where it does not fit.",
-)
+with first:
+    purpose = purpose_knob(PAGE, opened, "Each has its context, its prompt length and its wishes of speed.")
+with second:
+    context = context_of_purpose_knob(PAGE, opened, purpose)
+with third:
+    least = least_speed_knob(PAGE, opened, usual=f"{PURPOSES[purpose].least_tps:g}")
+with last:
+    file = file_choice(opened)
 question = RecommendQuestion(
-    **chosen.asked.machine_fields(), purpose=purpose, context=context or None, min_tps=least or None, model=model or None
+    **chosen.asked.machine_fields(), purpose=purpose, context=context, min_tps=least, model=file.model, quant=file.quant
 )
 publish(PAGE, question)
-for each in complaints(PAGE, (complaint, chosen.complaint)):
+for each in complaints(PAGE, (opened.complaint, file.complaint, chosen.complaint)):
     said.warning(inert(each))
 try:
     with said, st.spinner("Weighing every file that runs here …"):

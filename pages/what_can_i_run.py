@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from advisor.advice.purposes import PURPOSES
 from advisor.paths import pages_folder
-from advisor.question import CONTEXTS, FitQuestion, Question, RecommendQuestion
+from advisor.question import FitQuestion, Question, RecommendQuestion
 from advisor.ui.cached import fit_on
 from advisor.ui.found_here import already_here
-from advisor.ui.glossary import QUESTIONS, WORDS, ask
+from advisor.ui.glossary import QUESTIONS, ask
 from advisor.ui.inert import inert
+from advisor.ui.knobs import context_knob, least_speed_knob, purpose_knob
 from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
-from advisor.ui.state import address_of, complaints, open_question, publish, seed
+from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.warm import USUAL_CONTEXT
 from advisor.words import best_line, result_row, tokens
 
@@ -21,39 +21,14 @@ PAGE = "fit"
 opened = open_question(PAGE, FitQuestion, FitQuestion(context=USUAL_CONTEXT))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
-usual = opened.question.context or USUAL_CONTEXT
 first, second, third = st.columns([5, 4, 3])
-purpose = first.pills(
-    "Purpose",
-    list(PURPOSES),
-    format_func=str.capitalize,
-    key=seed(opened, "fit:purpose", opened.question.purpose),
-    required=True,
-    wrap=True,
-    help="Models are ordered by how well they answer for it.",
-)
-context = second.segmented_control(
-    "Context",
-    sorted({*CONTEXTS, usual}),
-    format_func=tokens,
-    key=seed(opened, "fit:context", usual),
-    required=True,
-    help=WORDS["context"],
-)
-least = third.number_input(
-    "At least, tokens/s",
-    0.0,
-    1000.0,
-    step=5.0,
-    value=None,
-    key=seed(opened, "fit:tps", opened.question.min_tps),
-    placeholder="any speed",
-    format="%g",
-    help=WORDS["tokens_per_second"],
-)
-assert context is not None
-assert purpose is not None
-wishes = {"context": context, "purpose": purpose, "min_tps": least or None}
+with first:
+    purpose = purpose_knob(PAGE, opened, "Models are ordered by how well they answer for it.")
+with second:
+    context = context_knob(PAGE, opened, opened.question.context or USUAL_CONTEXT)
+with third:
+    least = least_speed_knob(PAGE, opened)
+wishes = {"context": context, "purpose": purpose, "min_tps": least}
 question = opened.question.model_copy(update={**chosen.asked.machine_fields(), **wishes})
 publish(PAGE, question)
 for complaint in complaints(PAGE, (opened.complaint, chosen.complaint)):

@@ -6,14 +6,15 @@ from advisor.errors import HeadroomError
 from advisor.models.library import catalogue
 from advisor.models.quantization_names import QUANTIZATIONS
 from advisor.models.resolve import default_quantization
-from advisor.question import CONTEXTS, WhichQuestion
+from advisor.question import WhichQuestion
 from advisor.ui.cached import holders_of
 from advisor.ui.compare_view import holders_table
 from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
+from advisor.ui.knobs import context_knob, least_speed_knob
 from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.units import format_size
-from advisor.words import parameters, sentence, tokens
+from advisor.words import parameters, sentence
 
 PAGE = "which"
 
@@ -39,27 +40,10 @@ names = [name for name, entry in QUANTIZATIONS.items() if entry.exact and entry.
 quant = second.selectbox(
     "Quantization", [*names, *({usual} - {*names})], key=seed(opened, "which:quant", usual), help=WORDS["quantization"]
 )
-least = third.number_input(
-    "At least, tokens/s",
-    0.0,
-    1000.0,
-    step=5.0,
-    value=None,
-    key=seed(opened, "which:tps", opened.question.min_tps),
-    placeholder="any speed",
-    format="%g",
-    help="Machines that are expected to be slower are left out.",
-)
-context = st.segmented_control(
-    "Context",
-    sorted({*CONTEXTS, opened.question.context}),
-    format_func=tokens,
-    key=seed(opened, "which:context", opened.question.context),
-    required=True,
-    help=WORDS["context"],
-)
-assert context is not None
-question = WhichQuestion(model=id_, quant=quant, context=context, min_tps=least or None)
+with third:
+    least = least_speed_knob(PAGE, opened, help_="Machines that are expected to be slower are left out.")
+context = context_knob(PAGE, opened, opened.question.context)
+question = WhichQuestion(model=id_, quant=quant, context=context, min_tps=least)
 publish(PAGE, question)
 for each in complaints(PAGE, (complaint,)):
     said.warning(inert(each))

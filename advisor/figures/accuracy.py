@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.accuracy.published import Row
 from advisor.accuracy.said import BACKENDS, device_name, error_text, run_line
-from advisor.figures.style import GRID, TEXT, TICKS, TRACK, Figure, layout
+from advisor.figures.style import GRID, TEXT, TRACK, Figure, axis, layout
 from advisor.units import MIB
 
 COLOURS: dict[str, str] = {
@@ -63,25 +63,17 @@ def errors_by_architecture(rows: Sequence[Row]) -> Figure:
             height=round(top) + _MARGIN,
             margin={"l": 110, "r": 10, "t": 4, "b": 30},
             hovermode="closest",
-            xaxis={
-                "range": [low, high],
-                "tickvals": [position(tick) for tick in _shown(low, high)],
-                "ticktext": [_tick(tick) for tick in _shown(low, high)],
-                "gridcolor": GRID,
-                "zeroline": True,
-                "zerolinecolor": TEXT,
-                "zerolinewidth": 1,
-                "tickfont": TICKS,
-                "tickangle": 0,
-                "fixedrange": True,
-            },
-            yaxis={
-                "range": [-top, 0],
-                "showticklabels": False,
-                "showgrid": False,
-                "zeroline": False,
-                "fixedrange": True,
-            },
+            xaxis=axis(
+                grid=True,
+                range=[low, high],
+                tickvals=[position(tick) for tick in _shown(low, high)],
+                ticktext=[_tick(tick) for tick in _shown(low, high)],
+                zeroline=True,
+                zerolinecolor=TEXT,
+                zerolinewidth=1,
+                tickangle=0,
+            ),
+            yaxis=axis(range=[-top, 0], showticklabels=False),
             shapes=[_within(0.01), *shapes[:-1]],
             annotations=notes,
         ),

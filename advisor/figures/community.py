@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from advisor.figures.style import ACCENT, CHOSEN, GRID, LIMIT, TICKS, Figure, layout
+from advisor.figures.style import ACCENT, CHOSEN, LIMIT, TICKS, Figure, axis, layout
 from advisor.reports.community import Marked
 from advisor.units import format_number
 
@@ -45,17 +45,10 @@ def measured_by_predicted(rows: Sequence[Marked]) -> Figure:
                 "marker": {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.8},
             }
         )
-    axis = {
-        "type": "log",
-        "gridcolor": GRID,
-        "zeroline": False,
-        "tickfont": TICKS,
-        "tickvals": _TICK_VALUES,
-        "ticktext": _TICK_TEXTS,
-    }
+    both = axis(grid=True, type="log", tickvals=_TICK_VALUES, ticktext=_TICK_TEXTS, fixedrange=False)
     return {
         "data": traces,
-        "layout": layout(height=380, xaxis=axis | {"title": {"text": "predicted", "font": TICKS}}, yaxis=axis),
+        "layout": layout(height=380, xaxis=both | {"title": {"text": "predicted", "font": TICKS}}, yaxis=both),
     }
 
 
@@ -85,8 +78,8 @@ def speeds_by_machine(rows: Sequence[Marked]) -> Figure:
                 "marker": {"color": colour, "size": 9, "symbol": symbol, "opacity": 0.75},
             }
         )
-    speeds = {"gridcolor": GRID, "rangemode": "tozero", "tickfont": TICKS, "ticksuffix": " t/s", "nticks": 4, "zeroline": False}
-    machines = {"type": "category", "categoryarray": names[::-1], "tickfont": TICKS, "automargin": True, "gridcolor": GRID}
+    speeds = axis(grid=True, rangemode="tozero", ticksuffix=" t/s", nticks=4, fixedrange=False)
+    machines = axis(grid=True, type="category", categoryarray=names[::-1], automargin=True, fixedrange=False)
     return {"data": traces, "layout": layout(height=90 + 26 * max(1, len(names)), xaxis=speeds, yaxis=machines)}
 
 

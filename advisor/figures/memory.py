@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from advisor.figures.style import ACCENT, CHOSEN, COLOURS, GRID, IN_USE, LIMIT, LINES, TEXT, TICKS, TRACK, Figure, layout
+from advisor.figures.style import ACCENT, CHOSEN, COLOURS, IN_USE, LIMIT, LINES, TEXT, TRACK, Figure, axis, layout
 from advisor.memory.curves import Curve
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.units import UnitSystem, format_size
@@ -44,22 +44,8 @@ def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
             height=_ROW * len(pools) + 44,
             barmode="stack",
             bargap=1 - 2 * _HALF_BAR,
-            xaxis={
-                "range": [0, highest * 1.02],
-                "ticksuffix": f" {system}",
-                "nticks": 6,
-                "tickfont": TICKS,
-                "showgrid": False,
-                "zeroline": False,
-                "fixedrange": True,
-            },
-            yaxis={
-                "range": [-0.5, len(pools) - 0.28],
-                "showticklabels": False,
-                "showgrid": False,
-                "zeroline": False,
-                "fixedrange": True,
-            },
+            xaxis=axis(range=[0, highest * 1.02], ticksuffix=f" {system}", nticks=6),
+            yaxis=axis(range=[-0.5, len(pools) - 0.28], showticklabels=False),
             shapes=shapes,
             annotations=notes,
             meta={"marks": marks},
@@ -94,24 +80,8 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
         "layout": layout(
             height=340,
             hovermode="x unified",
-            xaxis={
-                "type": "log",
-                "tickvals": ticks,
-                "ticktext": [tokens(tick) for tick in ticks],
-                "gridcolor": GRID,
-                "fixedrange": True,
-                "tickangle": 0,
-                "tickfont": TICKS,
-            },
-            yaxis={
-                "range": [0, highest],
-                "ticksuffix": f" {system}",
-                "nticks": 6,
-                "tickfont": TICKS,
-                "gridcolor": GRID,
-                "zeroline": False,
-                "fixedrange": True,
-            },
+            xaxis=axis(grid=True, type="log", tickvals=ticks, ticktext=[tokens(tick) for tick in ticks], tickangle=0),
+            yaxis=axis(grid=True, range=[0, highest], ticksuffix=f" {system}", nticks=6),
             shapes=shapes,
             annotations=notes,
         ),

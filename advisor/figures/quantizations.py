@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from advisor.advice.file_choice import FileChoice
-from advisor.figures.style import ACCENT, GRID, TEXT, TICKS, Figure, layout
+from advisor.figures.style import ACCENT, TEXT, Figure, axis, layout
 from advisor.quality_words import loss_range
 from advisor.units import UnitSystem, format_size
 
@@ -20,7 +20,6 @@ def size_and_loss(files: Sequence[FileChoice], chosen: str | None, system: UnitS
     named = [row.quantization for row in rows]
     sizes = [row.file_bytes / _UNITS[system] for row in rows]
     losses = [row.loss.kld if row.loss else None for row in rows]
-    axis: dict[str, Any] = {"showgrid": False, "zeroline": False, "fixedrange": True, "tickfont": TICKS}
     return {
         "data": [
             {
@@ -60,19 +59,17 @@ def size_and_loss(files: Sequence[FileChoice], chosen: str | None, system: UnitS
             height=_ROW * len(rows) + 60,
             margin={"l": 8, "r": 12, "t": 28, "b": 8},
             bargap=0.3,
-            xaxis=axis | {"domain": [0, 0.55], "showticklabels": False, "range": [0, max(sizes, default=1) * 1.3]},
-            xaxis2=axis
-            | {
-                "domain": [0.62, 1],
-                "type": "log",
-                "range": [-3.3, 0.7],
-                "tickvals": [0.001, 0.01, 0.1, 1],
-                "ticktext": [".001", ".01", ".1", "1"],
-                "tickangle": 0,
-                "showgrid": True,
-                "gridcolor": GRID,
-            },
-            yaxis=axis | {"automargin": True, "ticksuffix": " "},
+            xaxis=axis(domain=[0, 0.55], showticklabels=False, range=[0, max(sizes, default=1) * 1.3]),
+            xaxis2=axis(
+                grid=True,
+                domain=[0.62, 1],
+                type="log",
+                range=[-3.3, 0.7],
+                tickvals=[0.001, 0.01, 0.1, 1],
+                ticktext=[".001", ".01", ".1", "1"],
+                tickangle=0,
+            ),
+            yaxis=axis(automargin=True, ticksuffix=" "),
             annotations=[_head("File size", 0), _head("Expected loss (KLD)", 0.62)],
         ),
     }

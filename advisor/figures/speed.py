@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from advisor.figures.style import ACCENT, CHOSEN, GRID, TICKS, Figure, layout
+from advisor.figures.style import ACCENT, CHOSEN, Figure, axis, layout
 from advisor.speed.forecast import SpeedAtDepth
 from advisor.units import format_number
 from advisor.words import tokens
@@ -38,10 +38,8 @@ def speed_by_depth(points: Sequence[SpeedAtDepth], chosen: int) -> Figure:
         ],
         "layout": layout(
             height=230,
-            xaxis={"tickvals": ticks, "ticktext": [tokens(depth) for depth in ticks], "tickfont": TICKS, "showgrid": False}
-            | {"zeroline": False, "fixedrange": True},
-            yaxis={"rangemode": "tozero", "ticksuffix": " t/s", "tickfont": TICKS, "gridcolor": GRID, "zeroline": False}
-            | {"fixedrange": True, "nticks": 5},
+            xaxis=axis(tickvals=ticks, ticktext=[tokens(depth) for depth in ticks]),
+            yaxis=axis(grid=True, rangemode="tozero", ticksuffix=" t/s", nticks=5),
             shapes=[_mark(chosen)] if chosen else [],
         ),
     }

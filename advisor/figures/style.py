@@ -31,6 +31,11 @@ Figure = dict[str, Any]
 """A Plotly figure as plain data: {"data": [...], "layout": {...}}."""
 
 
+def axis(*, grid: bool = False, **more: Any) -> dict[str, Any]:
+    """An axis as all figures have them: quiet ticks, no title, no line at zero, no zoom; `grid` draws its lines."""
+    return {"tickfont": TICKS, "showgrid": grid, "gridcolor": GRID, "zeroline": False, "fixedrange": True, **more}
+
+
 def layout(*, height: int, **more: Any) -> dict[str, Any]:
     """The layout that every figure shares: no legend (`key_of` is drawn beside it), no ground of its own, no wasted margin."""
     return {

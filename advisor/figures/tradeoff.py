@@ -7,7 +7,7 @@ from math import log10
 from typing import Any
 
 from advisor.advice.ranking import Weighed
-from advisor.figures.style import ACCENT, GRID, TEXT, TICKS, Figure, layout
+from advisor.figures.style import ACCENT, TEXT, TICKS, Figure, axis, layout
 from advisor.units import format_number, format_size
 
 _GREY = "rgba(139,143,141,.75)"
@@ -43,22 +43,14 @@ def tradeoff(points: Sequence[Point], chosen: str | None, *, wished_tps: float, 
             height=380,
             margin={"l": 44, "r": 12, "t": 12, "b": 44},
             hovermode="closest",
-            xaxis={
-                "type": "log",
-                "range": [log10(low), log10(high)],
-                "tickvals": [tick for tick in _TICKS if low <= tick <= high],
-                "title": {"text": "tokens/s", "font": TICKS},
-                "gridcolor": GRID,
-                "tickfont": TICKS,
-                "fixedrange": True,
-            },
-            yaxis={
-                "title": {"text": "score", "font": TICKS},
-                "gridcolor": GRID,
-                "zeroline": False,
-                "tickfont": TICKS,
-                "fixedrange": True,
-            },
+            xaxis=axis(
+                grid=True,
+                type="log",
+                range=[log10(low), log10(high)],
+                tickvals=[tick for tick in _TICKS if low <= tick <= high],
+                title={"text": "tokens/s", "font": TICKS},
+            ),
+            yaxis=axis(grid=True, title={"text": "score", "font": TICKS}),
             shapes=[_line(least_tps, "dot"), _line(wished_tps, "dash")],
             annotations=[_note(wished_tps, "wished"), _note(least_tps, "least"), *_names(best, others)],
         ),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from advisor.figures.style import COLOURS, GRID, LIMIT, TEXT, TICKS, TRACK, Figure, layout
+from advisor.figures.style import COLOURS, LIMIT, TEXT, TRACK, Figure, axis, layout
 from advisor.units import UnitSystem, format_size
 from advisor.verify.compare import STAGE_WORDS
 from advisor.verify.measurement import Sample
@@ -38,23 +38,8 @@ def timeline(samples: Sequence[Sample], planned_bytes: int | None, system: UnitS
         "layout": layout(
             height=300,
             hovermode="x unified",
-            xaxis={
-                "ticksuffix": " s",
-                "nticks": 8,
-                "tickfont": TICKS,
-                "showgrid": False,
-                "zeroline": False,
-                "fixedrange": True,
-            },
-            yaxis={
-                "range": [0, highest / unit * 1.3],
-                "ticksuffix": f" {suffix}",
-                "nticks": 5,
-                "tickfont": TICKS,
-                "gridcolor": GRID,
-                "zeroline": False,
-                "fixedrange": True,
-            },
+            xaxis=axis(ticksuffix=" s", nticks=8),
+            yaxis=axis(grid=True, range=[0, highest / unit * 1.3], ticksuffix=f" {suffix}", nticks=5),
             shapes=shapes,
             annotations=notes,
             meta={"marks": [] if planned_bytes is None else ["Planned in all (dashed)"]},

@@ -1,18 +1,28 @@
 """A recommendation on a page: the choice, the commands, the trade-off, what else there is, and what would make it fit."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import streamlit as st
 
 from advisor.advice.commands import Command
 from advisor.advice.purposes import PURPOSES
 from advisor.advice.ranking import best_of_each
 from advisor.advice.recommendation import Recommendation
+from advisor.errors import HeadroomError
 from advisor.figures.tradeoff import Point, tradeoff, tradeoff_text
+from advisor.models.library import CatalogueModel, catalogue
+from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
+from advisor.models.resolve import name_and_quantization
+from advisor.question import RecommendQuestion
 from advisor.recommend import Recommended
 from advisor.ui.chart import chart
+from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
+from advisor.ui.state import Opened, seed
 from advisor.ui.tables import table
 from advisor.units import format_size
-from advisor.words import VERDICTS, tokens_per_second
+from advisor.words import VERDICTS, parameters, sentence, tokens_per_second
 
 PROGRAMS = {
     "llama-server": "llama-server",
@@ -24,6 +34,62 @@ PROGRAMS = {
     "vllm": "vLLM",
     "transformers": "transformers",
 }
+
+
+_ANY = ""
+"""The entry of a list that means: whatever suits best."""
+
+
+@dataclass(frozen=True)
+class FileChoice:
+    """The model and the file of it that are asked about; None: whatever suits best."""
+
+    model: str | None
+    quant: str | None
+    complaint: str | None = None
+
+
+def file_choice(opened: Opened[RecommendQuestion]) -> FileChoice:
+    """Draw the choice of a model, and once there is one, of its file."""
+    models = {model.id: model for model in catalogue().models if model.generates}
+    asked, asked_quant, complaint = _asked_for(opened.question, models)
+    model = st.selectbox(
+        "Model",
+        [_ANY, *models],
+        format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})" if id_ else "the best of all",
+        key=seed(opened, "recommendation:model", asked or _ANY),
+        help="The best of all, or one that you have in mind: it is then said what to change where it does not fit.",
+    )
+    if not model:
+        return FileChoice(None, None, complaint)
+    key = seed(opened, "recommendation:quant", asked_quant or _ANY)
+    names = [name for name, entry in QUANTIZATIONS.items() if entry.exact and entry.is_gguf]
+    quant = st.selectbox(
+        "File",
+        [_ANY, *names, *({st.session_state[key]} - {_ANY, *names})],
+        format_func=lambda name: name or "the best that runs",
+        key=key,
+        help=WORDS["quantization"],
+    )
+    return FileChoice(model, quant or None, complaint)
+
+
+def _asked_for(question: RecommendQuestion, models: Mapping[str, CatalogueModel]) -> tuple[str | None, str | None, str | None]:
+    """The model's id and the quantization that an address asks for, and a sentence where one of them cannot be."""
+    if question.model is None:
+        return None, None, "A quantization goes with a model, and the address names none." if question.quant else None
+    name, suffix = name_and_quantization(question.model)
+    try:
+        model = catalogue().find(name)
+    except HeadroomError as error:
+        return None, None, f"{sentence(error)} Shown instead: the best of all."
+    if model.id not in models:
+        return None, None, f"{model.name} writes no text. Shown instead: the best of all."
+    quant = suffix or question.quant
+    try:
+        return model.id, quant and parse_quantization(quant), None
+    except HeadroomError as error:
+        return model.id, None, f"{sentence(error)} Shown instead: the best file that runs."
 
 
 def heading(result: Recommended) -> None:

@@ -54,7 +54,7 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
     """The question of this run of `page`.
 
     It comes from the address where that has changed, else from the last visit to the page with the machine that was chosen
-    since, else it is `default`. A wrong address gives the default and a sentence.
+    since, else it is `default`. A wrong address gives the default on the machine that it names, and a sentence.
     """
     arrived = st.session_state.get(_HERE) != page
     st.session_state[_HERE] = page
@@ -71,7 +71,8 @@ def open_question(page: str, kind: type[T], default: T) -> Opened[T]:
         try:
             return Opened(kind.from_query(query), fresh=True)
         except QuestionError as error:
-            return Opened(kept or default, fresh=True, complaint=f"The address was not understood: {error}.")
+            shown = _on_machine_of(query, kept or default)
+            return Opened(shown, fresh=True, complaint=f"The address was not understood: {error}.")
     st.session_state[_SEEDED] = set()
     question = kept or default
     chosen: MachineAsked | None = st.session_state.get(_MACHINE)
@@ -145,6 +146,17 @@ def address_of(question: Asked, *, here: bool) -> None:
         st.code(f"{base}?{question.to_query()}", language=None, wrap_lines=True)
         more = " It asks about this machine: on another computer it shows that computer." if here else ""
         st.caption(f"The whole question is in it; opening it shows the same answer.{more}")
+
+
+def _on_machine_of(query: dict[str, str], question: T) -> T:
+    """`question` on the machine that an address names, as far as that much of it is understood."""
+    named = {name: value for name, value in query.items() if name in MachineAsked.model_fields}
+    if not named or not isinstance(question, MachineAsked):
+        return question
+    try:
+        return question.model_copy(update=MachineAsked.from_query(named).machine_fields())
+    except QuestionError:
+        return question
 
 
 def _navigated(page: str, query: dict[str, str]) -> bool:

@@ -16,6 +16,7 @@ from advisor.question import Question, VerifyQuestion
 from advisor.ui.run_controls import CONTROLLED, run_controls
 from advisor.ui.state import Opened, seed
 from advisor.verification import LLAMA_CPP, MLX
+from advisor.words import sentence
 
 USUAL_MODEL = "smollm2-135m"
 _SERVER = "server"
@@ -61,7 +62,7 @@ def verify_choice(opened: Opened[VerifyQuestion], plain: Opened[Question]) -> Ch
         found = resolve_model(model, asked.quant if model == asked.model else None) if model else None
     except HeadroomError as error:
         # A server may know by a name of its own what is not known here.
-        complaint = None if backend == _SERVER else _sentence(error)
+        complaint = None if backend == _SERVER else sentence(error)
     if found is not None and backend != _SERVER:
         fields |= run_controls(plain, found, HERE.now().profile)
     fields["seconds"] = float(
@@ -85,7 +86,7 @@ def _choice(asked: VerifyQuestion, fields: dict[str, Any], complaint: str | None
     try:
         return Choice(VerifyQuestion.parse(kept | fields | {"grade": "formula"}), complaint)
     except HeadroomError as error:
-        return Choice(asked, complaint or _sentence(error))
+        return Choice(asked, complaint or sentence(error))
 
 
 def _model(opened: Opened[VerifyQuestion], backend: str) -> str:
@@ -114,8 +115,3 @@ def _here() -> tuple[FoundModel, ...]:
 def _short(text: str) -> str:
     """A path by its file's name: the end of a long one is what tells files apart."""
     return Path(text).name if "/" in text or "\\" in text else text
-
-
-def _sentence(error: HeadroomError) -> str:
-    text = f"{error}".strip()
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -18,6 +18,7 @@ from advisor.verify.check import Answer
 from advisor.verify.compare import compare, headline, left_words, stage_words
 from advisor.verify.conclusion import Looked
 from advisor.verify.measurement import Failure, Measurement, Range
+from advisor.words import sentence
 
 _LOOK_AGAIN_S = 0.5
 _ANSWERS: dict[Answer, str] = {"go": "It fits and can run", "ask": "It is tight", "refuse": "It does not fit now"}
@@ -29,8 +30,8 @@ _UNKNOWN = 0.1
 def check_view(looked: Looked) -> None:
     """What was looked at before the run, and what it is expected to come to."""
     st.subheader(_ANSWERS[looked.check.answer], anchor=False)
-    for sentence in looked.check.sentences[:4]:
-        st.markdown(inert(sentence))
+    for said in looked.check.sentences[:4]:
+        st.markdown(inert(said))
     rows = []
     if looked.plan is not None:
         rows.append(["Memory in all", format_size(looked.check.needs_bytes), looked.plan.grade])
@@ -139,7 +140,7 @@ def home_command(question: VerifyQuestion) -> str:
 
 
 def _failure(failure: Failure) -> None:
-    st.error(inert(f"{failure.message[:1].upper()}{failure.message[1:]}."))
+    st.error(inert(sentence(failure.message)))
     if failure.log:
         with st.expander("The last lines of its log"):
             st.code("\n".join(failure.log[-_LINES:]), language=None)

@@ -14,7 +14,7 @@ from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
 from advisor.ui import chart, engine_grade, found_here
-from advisor.ui.cached import CURVES, FITS
+from advisor.ui.cached import CURVES, FITS, RECOMMENDED
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
 SMALL = ("qwen3-0.6b", "llama-3.1-8b", "llama-3.3-70b", "mixtral-8x7b", "gpt-oss-20b", "deepseek-r1-671b")
@@ -22,6 +22,7 @@ PAGES = {
     "fit": "what_can_i_run.py",
     "model": "model.py",
     "machine": "machine.py",
+    "recommendation": "recommendation.py",
     "compare": "compare.py",
     "which": "which_machine.py",
     "verify": "verify.py",
@@ -37,6 +38,7 @@ def fresh_caches():
     st.cache_resource.clear()
     FITS.clear()
     CURVES.clear()
+    RECOMMENDED.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -331,3 +331,19 @@ def test_a_folder_of_safetensors_is_planned_as_it_is(app, tmp_path):
     app.open("model", model=str(tmp_path), runtime="vllm", machine="rtx-4090")
     assert app.at.selectbox(key="model:quant:vllm").value == "as the files have it"
     assert (numbers(app)["Weights"]["value"], numbers(app)["Weights"]["note"]) == ("1.00 MiB", "from the file")
+
+
+@pytest.mark.parametrize("more", [{}, {"contxt": "4096"}, {"context": "-1"}])
+def test_an_address_without_a_model_or_with_a_mistake_keeps_its_machine(app, more):
+    app.open("model", machine="rtx-4090", ram_gib="64", **more)
+    assert "Llama 3.1 8B, " in app.captions
+    assert app.address["machine"] == "rtx-4090"
+    assert app.address["ram_gib"] == "64"
+    (said,) = app.warnings
+    assert "The address was not understood" in said
+
+
+def test_a_machine_that_is_not_understood_is_not_kept(app):
+    app.open("model", machine="rtx-4090", gpus="many")
+    assert app.address["machine"] == "detected"
+    assert len(app.warnings) == 1

@@ -7,6 +7,19 @@ def rows(app):
     return {row["id"].partition(":")[0]: row for row in app.component("rows")["rows"]}
 
 
+def wait_for_the_rest(app):
+    """Draw again when what is worked out in the background is there."""
+    for answer in list(later()._found.values()):
+        answer.result(60)
+    app.run()
+
+
+def laid_out(app):
+    """Verdict and size of every model, those that run in part among them."""
+    wait_for_the_rest(app)
+    return {name: (row["verdict"], row["size_text"]) for name, row in rows(app).items()}
+
+
 def test_the_machine_and_the_answer_come_first(app):
     app.open(machine="rtx-4090", ram_gib="64")
     assert "NVIDIA GeForce RTX 4090, 24 GiB" in app.at.markdown[0].value.replace("\\", "").replace("\N{WORD JOINER}", "")
@@ -37,9 +50,7 @@ def test_models_that_run_in_part_follow(app):
     app.open(machine="rtx-4090", ram_gib="512")
     assert rows(app)["deepseek-r1-671b"]["verdict"] == "no"
     assert "laid out in part" in app.captions
-    for answer in list(later()._found.values()):
-        answer.result(60)
-    app.run()
+    wait_for_the_rest(app)
     assert rows(app)["deepseek-r1-671b"]["verdict"] == "partial"
     assert "in system memory" in rows(app)["deepseek-r1-671b"]["short"]
     assert "of system memory" in rows(app)["deepseek-r1-671b"]["beside"]
@@ -74,12 +85,12 @@ def test_a_machine_by_numbers(app):
     app.open(memory_gib="24", bandwidth_gb_s="1008")
     assert app.at.selectbox(key="machine:name").value == "numbers"
     assert app.address == {"memory_gib": "24", "bandwidth_gb_s": "1008", "context": "8192"}
-    typed = {name: (row["verdict"], row["size_text"]) for name, row in rows(app).items()}
+    typed = laid_out(app)
     app.at.selectbox(key="machine:name").select("rtx-4090")
     app.at.number_input(key="machine:memory").set_value(None)
     app.at.number_input(key="machine:bandwidth").set_value(None)
     app.run()
-    assert {name: (row["verdict"], row["size_text"]) for name, row in rows(app).items()} == typed
+    assert laid_out(app) == typed
 
 
 @pytest.mark.parametrize(
