@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.profile import MachineProfile
-from advisor.memory.compute import ASSUMED_ARCHITECTURES
 from advisor.memory.devices import UNIFIED, Device, empty_pool
 from advisor.memory.layout import Layout
 from advisor.memory.overhead import gpu_overhead, host_overhead
@@ -138,8 +137,6 @@ def _assumptions(layout: Layout, placement: Placement, devices: Sequence[Device]
             f"The context of {settings.context:,} tokens is longer than the {hp.context_length:,} that the model was "
             "trained for."
         )
-    if why := ASSUMED_ARCHITECTURES.get(hp.architecture):
-        said.append(f"The compute buffers of {hp.architecture} models are assumed, not followed exactly: {why}.")
     if settings.context < asked.context:
         said.append(f"The context was lowered from {asked.context:,} to {settings.context:,} tokens to fit the GPU's memory.")
     skipped = _skipped_bytes(layout)

@@ -91,7 +91,7 @@ def cache_bytes(hp: Hyperparameters, settings: RunSettings, rules: EngineRules, 
     if hp.architecture == "deepseek4":
         return _deepseek4(hp, settings, cells)
     trunk = np.arange(hp.block_count) < hp.layer_count
-    caches = np.array(hp.caches_kv, dtype=np.bool_) & trunk & hp.causal
+    caches = np.array(hp.caches_kv, dtype=np.bool_) & trunk
     windowed = np.array([kind in WINDOWED for kind in hp.attention], dtype=np.bool_)
     full_rows, window_rows = _row_bytes(hp, settings, rules)
     kv = _times(cells.full, np.where(caches & ~windowed, full_rows, 0)) + _times(

@@ -31,11 +31,6 @@ from advisor.memory.rules import EngineRules
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 
-ASSUMED_ARCHITECTURES = {
-    "bert": "encoders without a cache are laid out as decoders are",
-}
-"""Architectures whose compute buffers are not followed node by node, and why: their plans say "assumed". Device totals of all
-others are held to the engine's by tests/conformance."""
 ATTENDS = frozenset({"attn_q.weight", "attn_qkv.weight", "attn_kv_a_mqa.weight"})
 """Weights by which a block that attends is known."""
 PIPELINE_COPIES = 4
@@ -116,12 +111,13 @@ def flash_attention_stays(facts: Facts) -> bool:
     """False where the engine gives automatic flash attention up: it would run on another device than its block.
 
     It tries a graph of one token a slot (llama_context::resolve_fused_ops). Only models that mix attention with recurrent
-    blocks, or whose blocks read caches of others, come out so on more than one device; for others nothing is tried.
+    blocks, whose blocks read caches of others, or that have no cache, come out so on more than one device; for others nothing
+    is tried.
     """
     rules, devices = RULES[facts.shape.backend], {block.device for block in facts.blocks}
     mixed = any(block.recurrent for block in facts.blocks) and any(block.caches for block in facts.blocks)
     elsewhere = any(block.cache_device != block.device for block in facts.blocks)
-    placed_apart = len(devices) > 1 and (mixed or elsewhere)
+    placed_apart = len(devices) > 1 and (mixed or elsewhere or facts.shape.cacheless)
     if not facts.shape.flash or not (placed_apart or rules.supports_attention or _norms_offloaded(facts)):
         return True
     slots = facts.shape.sequences

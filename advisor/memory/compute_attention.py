@@ -40,7 +40,7 @@ def _query_key_value(b: BlockBuilder, block: Block, index: int, x: Node) -> tupl
             g.view(joined, *v_shape, span=v_span),
         )
     q = g.reshape(_normed_whole(b, block, index, b.linear(block, index, x, "attn_q"), "attn_q_norm"), *q_shape)
-    if not block.caches:
+    if not (block.caches or b.shape.cacheless):
         return q, None, None
     flat_k = b.linear(block, index, x, "attn_k")
     v = b.linear(block, index, x, "attn_v") if "attn_v.weight" in block.named else flat_k
@@ -96,6 +96,8 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
     """build_attn without the output projection: keys and values stored, then all heads."""
     g, shape = b.graph, b.shape
     cells = WINDOW_CELLS if shape.windowed and block.attention in SLIDING else CACHE_CELLS
+    if shape.cacheless and k is not None and v is not None:
+        return _attend_to_batch(b, block, q, k, v, cells)
     if rotation := shape.key_rotation[cells == WINDOW_CELLS]:
         name = f"key rotation{cells}"
         q = _hadamard(b, q, name, rotation)
@@ -121,6 +123,24 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
     if shape.value_rotation:
         out = _hadamard(b, out, f"value rotation{cells}", shape.value_rotation)
     return out
+
+
+def _attend_to_batch(b: BlockBuilder, block: Block, q: Node, k: Node, v: Node, cells: int) -> Node:
+    """build_attn without a cache: keys and values are the batch's own, f32 until flash attention reads them."""
+    g, shape = b.graph, b.shape
+    for node in (q, k, v):
+        g.expand(node)
+    count, width, tokens = block.heads, block.value_length, shape.tokens
+    q = g.view(q, q.shape[0], tokens, count, op="permute")
+    k, v = (g.view(one, one.shape[0], tokens, block.kv_heads, op="permute") for one in (k, v))
+    if shape.flash:
+        k, v = (g.op("cast", one.shape, one, kind="f16") for one in (k, v))
+        out = g.op("flash_attn", (width, count, tokens, 1), q, k, v, b.mask(cells))
+        beside_attention(shape, block, out, q, cells)
+        return g.expand(g.reshape(out, width * count, tokens))
+    scores = g.op("soft_max", (tokens, tokens, count), g.op("mul_mat", (tokens, tokens, count), k, q), b.mask(cells))
+    out = g.op("mul_mat", (width, tokens, count), g.op("cont", (tokens, width, block.kv_heads), v), scores)
+    return g.expand(g.cont(g.view(out, *out.shape, op="permute"), width * count, tokens))
 
 
 def _hadamard(b: BlockBuilder, x: Node, rotation: str, size: int) -> Node:

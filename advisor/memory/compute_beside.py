@@ -14,6 +14,7 @@ def beside_attention(shape: GraphShape, block: Block, out: Node, query: Node, ce
     width, count, rows, streams = out.shape
     key_length = query.shape[0]
     kv_heads = block.kv_heads
+    together = 1 if shape.cacheless else kv_heads  # what a batch casts for itself lies head by head
     in_keys = "attn_v_b.weight" in block.named and bool(shape.kv_lora_rank) and not shape.latent_values
 
     def operands(count_of_cells: int) -> AttentionOperands:
@@ -27,8 +28,8 @@ def beside_attention(shape: GraphShape, block: Block, out: Node, query: Node, ce
             cells=count_of_cells,
             key_type=shape.key_type,
             value_type=shape.value_type,
-            key_row=row_size(kv_heads * key_length, shape.key_bytes),
-            value_row=row_size(kv_heads * (key_length if in_keys else width), shape.value_bytes),
+            key_row=row_size(together * key_length, shape.key_bytes),
+            value_row=row_size(together * (key_length if in_keys else width), shape.value_bytes),
             values_in_keys=in_keys,
             mask=(rows, 1, streams),
             most_cells=most_cells,

@@ -100,6 +100,8 @@ class GraphShape:
     """Largest n_embd_v_gqa of all blocks."""
     windowed: bool
     """True where a second cache for sliding windows exists."""
+    cacheless: bool
+    """Blocks attend to their own batch (build_attn_inp_no_cache)."""
     host: int
     """Index of the host, after all GPUs."""
     experts_used: int = 0
@@ -153,7 +155,7 @@ class GraphShape:
     """Tokens that a query attends to by the indexer's choice."""
 
 
-LAYER_NORM = frozenset({"command-r", "cohere2", "cohere2moe", "olmo", "dbrx", "mpt"})
+LAYER_NORM = frozenset({"command-r", "cohere2", "cohere2moe", "olmo", "dbrx", "mpt", "modern-bert"})
 """Architectures whose layer norms have no bias to recognise them by (LLM_NORM in src/models/)."""
 
 RMS_WITH_BIAS = frozenset({"phimoe"})
@@ -164,7 +166,7 @@ INDEXER = "indexer.attn_k.weight"
 
 ROPE_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 
-WITHOUT_ROPE = frozenset({"nemotron_h", "nemotron_h_moe", "jamba", "mpt", "gpt2", "bloom"})
+WITHOUT_ROPE = frozenset({"nemotron_h", "nemotron_h_moe", "jamba", "mpt", "gpt2", "bloom", "bert", "jina-bert-v2"})
 """Architectures without rotary embedding."""
 
 

@@ -1,5 +1,6 @@
 """From a model, its placement and settings to the few values that its compute graph depends on: `Facts`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from advisor.memory.backends import RULES
 from advisor.memory.cache import cache_cells
 from advisor.memory.compute_block_facts import blocks_of, fewer
 from advisor.memory.compute_blocks import LAYER_NORM, RMS_WITH_BIAS, Block, GraphShape
+from advisor.memory.compute_encoder import ENCODERS
 from advisor.memory.compute_model import END_WEIGHTS, Ends
 from advisor.memory.placement import Placement
 from advisor.memory.presets import uses_flash_attention
@@ -19,6 +21,7 @@ from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Attention, Hyperparameters
 from advisor.models.keys_experts import weights_normed
 from advisor.models.metadata import ModelMetadata
+from advisor.models.tensor_role import role_of
 
 LATE_ROWS = frozenset(
     {
@@ -85,6 +88,11 @@ def facts_of(
     tokens = _round_up(tokens, slots)
     outputs = slots if settings.logits == "slots" and rules.logits_for_slots else min(tokens, settings.batch)
     full_k, full_v = _head_lengths(hp)
+    type_k, type_v = settings.type_k, settings.type_v
+    cacheless = not hp.causal and not any(hp.caches_kv)
+    if cacheless:
+        streams, cells, window_cells = 1, tokens, tokens
+        type_k = type_v = "f16"  # what flash attention has its own batch cast to
     windowed = rules.window_cache and any(kind in (Attention.SLIDING, Attention.CHUNKED) for kind in hp.attention)
     shape = GraphShape(
         architecture=hp.architecture,
@@ -94,20 +102,21 @@ def facts_of(
         outputs=outputs,
         streams=streams,
         flash=flash,
-        key_bytes=_type_size(settings.type_k),
-        value_bytes=_type_size(settings.type_v),
+        key_bytes=_type_size(type_k),
+        value_bytes=_type_size(type_v),
         value_width=max(n * length for n, length in zip(hp.head_count_kv, hp.value_length, strict=True)),
         windowed=windowed,
+        cacheless=cacheless,
         host=placement.host,
         experts_used=hp.expert_used_count,
         weights_normed=weights_normed(hp.architecture, hp.expert_weights_norm, model.block_tensors.names),
         mask_f32=not rules.host_mask_f16,
         late_rows=rules.late_rows and hp.architecture in LATE_ROWS,
-        key_rotation=_key_rotation(hp, full_k) if _quantized(settings.type_k) and rules.rotated_cache else (0, 0),
-        value_rotation=64 if _quantized(settings.type_v) and rules.rotated_cache and full_v % 64 == 0 else 0,
+        key_rotation=_key_rotation(hp, full_k) if _quantized(type_k) and rules.rotated_cache else (0, 0),
+        value_rotation=64 if _quantized(type_v) and rules.rotated_cache and full_v % 64 == 0 else 0,
         backend="cuda" if backend == "rocm" else backend or "",  # of the same rules: laid out once for both
-        key_type=_type(settings.type_k),
-        value_type=_type(settings.type_v),
+        key_type=_type(type_k),
+        value_type=_type(type_v),
         beside=rules.metal_scratch if backend == "metal" else rules.dequantized_cache,
         latent_values=rules.mla_stores_values,
         fused_glu=rules.fused_glu,
@@ -143,8 +152,8 @@ def facts_of(
         ends=_ends(hp, model.block_tensors, placement),
         end_bytes=(0,) * len(END_WEIGHTS) if alone else _end_bytes(model),
         pipelined=placement.pipelined,
-        cells=cells if hp.causal else tokens // streams,
-        window_cells=window_cells if hp.causal else tokens // streams,
+        cells=cells,
+        window_cells=window_cells,
     )
 
 
@@ -192,17 +201,27 @@ def _scaled(architecture: str) -> Literal["", "within", "after"]:
     return "after" if architecture.startswith(("gemma", "grok", "afmoe")) else ""
 
 
+def _norm_of_embeddings(architecture: str, others: Mapping[str, object]) -> Literal["", "plain", "biased"]:
+    if "token_embd_norm.weight" not in others or role_of("token_embd_norm.weight", architecture)[1] is None:
+        return ""
+    return "biased" if "token_embd_norm.bias" in others else "plain"
+
+
 def _ends(hp: Hyperparameters, tensors: BlockTensors, placement: Placement) -> Ends:
     others = tensors.others
     embedding = others.get("token_embd.weight", ((hp.embedding_length, hp.vocab_size), 0))
     output = others.get("output.weight", embedding)
     return Ends(
-        vocabulary=output[0][-1] if hp.causal else 1,  # encoders have no output layer
+        vocabulary=0 if hp.architecture in ENCODERS else output[0][-1],
         output_device=placement.output,
+        normed=hp.architecture not in ENCODERS or not {"output_norm.weight", "enc.output_norm.weight"}.isdisjoint(others),
         norm_layer=hp.architecture in LAYER_NORM or ("output_norm.bias" in others and hp.architecture not in RMS_WITH_BIAS),
         softcap=hp.architecture in ("gemma2", "gemma3n", "gemma4"),
         scaled_logits=hp.architecture.startswith(("granite", "command-r", "cohere2", "minicpm")),
         scaled_embeddings=_scaled(hp.architecture),
+        typed="token_types.weight" in others,
+        positioned="position_embd.weight" in others,
+        norm_of_embeddings=_norm_of_embeddings(hp.architecture, others),
     )
 
 
@@ -213,6 +232,6 @@ def _end_bytes(model: ModelMetadata) -> tuple[int, ...]:
     """
     others = model.block_tensors.others
     places = [others.get(name, (None, None))[1] for name in END_WEIGHTS]
-    if places[0] is None and model.hyperparameters.causal:
+    if places[0] is None and model.hyperparameters.architecture not in ENCODERS:
         places[0] = places[1]
     return tuple(0 if place is None else model.tensor_bytes[place] for place in places)

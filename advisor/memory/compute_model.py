@@ -6,6 +6,7 @@ from typing import Literal
 
 from advisor.memory.compute_attention import attention
 from advisor.memory.compute_blocks import Block, BlockBuilder, GraphShape
+from advisor.memory.compute_encoder import encoder_block, normed_after
 from advisor.memory.compute_experts import feed_forward, mixture
 from advisor.memory.compute_gemma import (
     alternating_block,
@@ -25,13 +26,22 @@ class Ends:
     """What comes before the first block and after the last."""
 
     vocabulary: int
+    """0 where embeddings are the result."""
     output_device: int
+    normed: bool
+    """False where the last block's own norm is the last."""
     norm_layer: bool
     """True where the last norm has a bias."""
     softcap: bool
     scaled_logits: bool
     scaled_embeddings: Literal["", "within", "after"]
     """Whether embeddings are scaled, by build_inp_embd itself or after it."""
+    typed: bool
+    """True where an embedding of the token's type is added."""
+    positioned: bool
+    """True where an embedding of the position is added (LLM_TENSOR_POS_EMBD in src/models/)."""
+    norm_of_embeddings: Literal["", "plain", "biased"]
+    """Norm of the sum of all embeddings, which lies with the first block."""
 
 
 END_WEIGHTS = (
@@ -50,16 +60,12 @@ RESIDUAL_FIRST = frozenset({"phi3", "phimoe"})
 residual's place in memory."""
 
 
-POSITIONS_ADDED = frozenset({"gpt2", "starcoder"})
-"""Architectures that add an embedding of the position to that of the token (LLM_TENSOR_POS_EMBD in src/models/)."""
-
-
 def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
     """The graph that the engine reserves memory for (llama_context::graph_reserve)."""
     b = BlockBuilder(shape)
     g = b.graph
     alternating = shape.architecture == "gemma3n"
-    x = _embeddings(b, ends)
+    x = _embeddings(b, ends, blocks[0].device)
     inputs = None
     if shape.per_layer_width and shape.architecture in ("gemma4", "gemma3n"):
         inputs = per_layer_inputs(b, x, _TABLE, _PROJECTION, table_device=ends.output_device, device=blocks[0].device)
@@ -90,8 +96,14 @@ def _with_extras(b: BlockBuilder, block: Block, index: int, x: Node, inputs: Nod
 
 
 def _logits(b: BlockBuilder, ends: Ends, x: Node, rows: Node) -> Node:
-    """The last norm and the output layer. Embeddings, hidden states and logits are kept (llm_graph_result::set_outputs)."""
+    """The last norm and the output layer, where there are.
+
+    Embeddings, hidden states and logits are kept (llm_graph_result::set_outputs).
+    """
     g, shape = b.graph, b.shape
+    if not ends.normed:
+        x.is_output = True
+        return x
     before_norm = shape.late_rows and shape.architecture == "gpt-oss"
     if before_norm:
         x.is_output = True
@@ -103,6 +115,8 @@ def _logits(b: BlockBuilder, ends: Ends, x: Node, rows: Node) -> Node:
     x.is_output = True
     if shape.late_rows and not before_norm:
         x = g.get_rows(x, rows, shape.width)
+    if not ends.vocabulary:
+        return x
     logits = g.matmul(g.weight(device, _OUTPUT, shape.width, ends.vocabulary), x)
     if ends.scaled_logits:
         logits = g.unary(logits, "scale")
@@ -113,8 +127,11 @@ def _logits(b: BlockBuilder, ends: Ends, x: Node, rows: Node) -> Node:
     return logits
 
 
-def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
-    """build_inp_embd: both ways in are reserved, for tokens and for embeddings."""
+def _embeddings(b: BlockBuilder, ends: Ends, first: int) -> Node:
+    """build_inp_embd, with what is added to it: both ways in are reserved, for tokens and for embeddings.
+
+    `first` is the first block's device.
+    """
     g, shape = b.graph, b.shape
     table = g.weight(shape.host, _EMBEDDING, shape.width, ends.vocabulary)
     x = g.get_rows(table, b.input("tokens", "i32", shape.tokens), shape.width)
@@ -125,14 +142,26 @@ def _embeddings(b: BlockBuilder, ends: Ends) -> Node:
         g.expand(g.input("f32", shape.width, shape.tokens))
     if ends.scaled_embeddings == "after":
         x = g.unary(x, "scale")
-    if shape.architecture in POSITIONS_ADDED:
+    if ends.typed:
+        x = g.binary("add", x, g.view(g.weight(shape.host, (shape.width * 4, 0, 0), shape.width, 1), shape.width))
+    if ends.positioned:
         table = g.weight(shape.host, (0, 0, 0), shape.width, 1)
-        x = g.binary("add", x, g.get_rows(table, b.positions(), shape.width))
+        added = g.get_rows(table, b.positions(), shape.width)
+        x = g.binary("add", added, x) if shape.cacheless else g.binary("add", x, added)
+    if ends.norm_of_embeddings:
+        x = g.unary(x, "norm")
+        if shape.norms_placed:
+            x.device = first
+        x = g.binary("mul", x, g.weight(first, (shape.width * 4, 0, 0), shape.width))
+        if ends.norm_of_embeddings == "biased":
+            x = g.binary("add", x, g.weight(first, (shape.width * 4, 0, 0), shape.width))
     return x
 
 
 def _block(b: BlockBuilder, block: Block, index: int, x: Node, rows: Node | None) -> Node:
     """One block with its residual connections."""
+    if normed_after(block):
+        return encoder_block(b, block, index, x, rows)
     g, names = b.graph, block.named
     normed = b.norm(block, index, x, "attn_norm")
     alone = not ({"ffn_down.weight", "ffn_down_exps.weight"} & names.keys())

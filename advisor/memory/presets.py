@@ -233,7 +233,7 @@ def check(settings: RunSettings, hp: Hyperparameters, rules: EngineRules) -> Non
 def _check_heads(name: str, field: str, kind: CacheType, lengths: tuple[int, ...], hp: Hyperparameters) -> None:
     block = cache_block(kind)[0]
     for index in range(hp.layer_count):
-        if hp.caches_kv[index] and lengths[index] % block:
+        if lengths[index] % block:  # whether the block has a cache or not
             raise QuestionError(
                 f"a {name} cache of type {kind} stores {block} values at a time, which does not divide this model's heads of "
                 f"{lengths[index]}; choose f16 or bf16",

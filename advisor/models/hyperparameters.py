@@ -48,7 +48,7 @@ class Hyperparameters:
     nextn_predict_layers: int = 0
     rope_dimension_count: int = 0
     causal: bool = True
-    """False for encoders (BERT), which keep no cache."""
+    """False where a token attends to later ones too (BERT)."""
 
     expert_count: int = 0
     expert_used_count: int = 0

@@ -7,7 +7,7 @@ from advisor.errors import HyperparameterError
 from advisor.models.architectures import Architecture, Mixture, SharedWidth
 from advisor.models.key_reader import KeyReader
 
-_WEIGHTS_KEPT = frozenset({"deepseek", "jamba", "llada-moe", "llama4", "olmoe", "qwen2moe"})
+_WEIGHTS_KEPT = frozenset({"deepseek", "jamba", "llada-moe", "llama4", "nomic-bert-moe", "olmoe", "qwen2moe"})
 """Architectures that never divide the router's weights by their sum (norm_w false in src/models/)."""
 _WEIGHTS_BY_KEY = frozenset(
     {

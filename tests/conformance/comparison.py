@@ -12,6 +12,7 @@ from advisor.memory.planner import arrange
 from advisor.memory.presets import check
 from advisor.memory.rules import rules_for
 from advisor.models.library import catalogue
+from advisor.models.metadata import ModelMetadata
 from tests.conformance.grid import Case
 
 SAME_REASON = (
@@ -76,9 +77,9 @@ class Comparison:
         return asdict(self)
 
 
-def compare(case: Case, pool: EnginePool) -> Comparison:
-    """Ask both. Raises EngineFailedError where the engine broke down."""
-    model = catalogue().find(case.model).quantized(case.quantization)
+def compare(case: Case, pool: EnginePool, model: ModelMetadata | None = None) -> Comparison:
+    """Ask both, about `model` or else about the catalogue's. Raises EngineFailedError where the engine broke down."""
+    model = model or catalogue().find(case.model).quantized(case.quantization)
     arrangement = arrange(model, case.machine, case.settings, gpus=case.gpus)
     backend = (case.backend or "gpu") if case.gpus else "cpu"
     try:

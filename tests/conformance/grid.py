@@ -12,6 +12,7 @@ from advisor.machines.profile import Backend, MachineProfile
 from advisor.memory.presets import effective_context
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import CacheType, RunSettings
+from advisor.models.hyperparameters import Hyperparameters
 from advisor.models.library import CatalogueModel, catalogue
 
 QUANTIZATIONS = ("Q4_K_M", "Q8_0", "F16")
@@ -128,18 +129,21 @@ def covering(axes: Mapping[str, Sequence[Any]], seed: str, *, tries: int = 30) -
 def cases_of(model_id: str, *, rounds: int = 1) -> list[Case]:
     """Questions about one model, that many covering arrays of them."""
     model = catalogue().find(model_id)
-    hp = model.hyperparameters
+    return cases_for(model_id, model.hyperparameters, quantizations=QUANTIZATIONS, rounds=rounds)
+
+
+def cases_for(name: str, hp: Hyperparameters, *, quantizations: tuple[str, ...], rounds: int = 1) -> list[Case]:
+    """Questions about a model of these hyperparameters."""
     trained = hp.context_length or max(AXES["context"])
     contexts = tuple(one for one in AXES["context"] if one <= trained) or (trained,)
-    axes = {**AXES, "context": contexts, "quantization": QUANTIZATIONS}
+    axes = {**AXES, "context": contexts, "quantization": quantizations}
     if not any(hp.mixture):
         del axes["experts"]
-    found = [_case(model, row) for turn in range(rounds) for row in covering(axes, f"{model_id} {turn}")]
+    found = [_case(name, hp, row) for turn in range(rounds) for row in covering(axes, f"{name} {turn}")]
     return list(dict.fromkeys(found))
 
 
-def _case(model: CatalogueModel, row: Mapping[str, Any]) -> Case:
-    hp = model.hyperparameters
+def _case(name: str, hp: Hyperparameters, row: Mapping[str, Any]) -> Case:
     (slots, unified), (type_k, type_v) = row["slots"], row["types"]
     layers = {"none": 0, "half": hp.block_count // 2, "all": "all"}[cast("Offload", row["offload"])]
     context = effective_context(row["context"], rules_for(), slots=slots, unified=unified)
@@ -163,4 +167,4 @@ def _case(model: CatalogueModel, row: Mapping[str, Any]) -> Case:
         depth=0,
     )
     kind = row["kind"] if row["gpus"] else Kind()
-    return Case(model.id, row["quantization"], min(row["gpus"], 1) if kind.unified else row["gpus"], kind, settings)
+    return Case(name, row["quantization"], min(row["gpus"], 1) if kind.unified else row["gpus"], kind, settings)

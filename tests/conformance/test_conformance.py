@@ -12,9 +12,9 @@ import pytest
 
 from advisor.engine.pool import EnginePool
 from advisor.errors import EngineFailedError
-from advisor.memory.compute import ASSUMED_ARCHITECTURES
 from tests.conformance.comparison import Comparison, compare
-from tests.conformance.grid import Case, Kind, cases_of, models_by_architecture
+from tests.conformance.encoders import models_not_causal
+from tests.conformance.grid import Case, Kind, cases_for, cases_of, models_by_architecture
 from tests.conformance.table import KEY, by_backend, percentile, row, table
 
 pytest.importorskip("llama_cpp")
@@ -22,8 +22,6 @@ pytest.importorskip("llama_cpp")
 MOST, USUALLY, USUAL_SHARE = 0.03, 0.01, 0.95
 ROUNDS = 2
 SAMPLED = 60
-OUTSIDE = dict.fromkeys(ASSUMED_ARCHITECTURES, 0.7)
-"""Architectures whose plans say that they are assumed, and the worst error that they may have."""
 BREAKS = {
     "granite-3.1-1b-a400m": "its graph has more nodes than the engine makes room for once a quantized cache adds rotations",
     "phi-4": "its graph has more nodes than the engine makes room for once a quantized cache adds rotations",
@@ -53,12 +51,12 @@ def compared(cases: Iterable[Case], pool: EnginePool) -> tuple[list[Comparison],
     return found, crashed
 
 
-def check(found: list[Comparison], architecture: str) -> None:
+def check(found: list[Comparison]) -> None:
     for one in found:
         assert one.refused is None or one.same_refusal, one
         assert one.caches_exact, one
         assert one.weights_exact, one
-        assert max(map(abs, one.errors), default=0.0) <= OUTSIDE.get(architecture, MOST), one
+        assert max(map(abs, one.errors), default=0.0) <= MOST, one
 
 
 @pytest.mark.conformance
@@ -70,9 +68,8 @@ def test_formula_and_engine_agree(architecture: str, pool: EnginePool, record_pr
         found, crashed = compared(cases_of(model, rounds=ROUNDS), pool)
         record_property(KEY, row(architecture, found, crashed))
         errors += [error for one in found for error in one.errors]
-        check(found, architecture)
-    if architecture not in OUTSIDE:
-        assert percentile(errors, USUAL_SHARE) <= USUALLY
+        check(found)
+    assert percentile(errors, USUAL_SHARE) <= USUALLY
 
 
 @pytest.mark.engine
@@ -84,9 +81,18 @@ def test_a_sample_agrees(pool: EnginePool, record_property: Record) -> None:
         model = chance.choice([one for one in by_architecture[architecture] if one not in BREAKS])
         found, _ = compared([chance.choice(cases_of(model))], pool)
         record_property(KEY, row(architecture, found, 0))
-        check(found, architecture)
-        errors += [error for one in found for error in one.errors if architecture not in OUTSIDE]
+        check(found)
+        errors += [error for one in found for error in one.errors]
     assert percentile(errors, USUAL_SHARE) <= USUALLY
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("kind", models_not_causal())
+def test_models_that_are_not_causal_agree(kind: str, pool: EnginePool) -> None:
+    model = models_not_causal()[kind]
+    found = [compare(case, pool, model) for case in cases_for(kind, model.hyperparameters, quantizations=("F16",))]
+    check(found)
+    assert percentile([error for one in found for error in one.errors], USUAL_SHARE) <= USUALLY
 
 
 def _asked(model: str, **changes: object) -> Case:

@@ -173,8 +173,14 @@ def test_a_cache_lies_with_its_block() -> None:
 
 
 def test_encoders_and_blocks_without_attention_cache_nothing() -> None:
-    for hp in (hyperparameters(causal=False), hyperparameters(caches_kv=(False,) * 4)):
-        assert cache_bytes(hp, settings(metadata(hp)), rules_for(), 4096).kv.sum() == 0
+    hp = hyperparameters(caches_kv=(False,) * 4)
+    assert cache_bytes(hp, settings(metadata(hp)), rules_for(), 4096).kv.sum() == 0
+
+
+def test_decoders_whose_attention_is_not_causal_cache_as_others_do() -> None:
+    # create_memory asks for the architecture, not for attention.causal (src/llama-model.cpp:2352-2374)
+    hp = hyperparameters(causal=False)
+    assert cache_bytes(hp, settings(metadata(hp)), rules_for(), 4096).kv.tolist() == [4096 * 2 * 2 * 64 * 2] * 4
 
 
 def test_blocks_for_multi_token_prediction_cache_nothing() -> None:

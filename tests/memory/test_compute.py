@@ -87,6 +87,18 @@ ENGINE: list[tuple[str, int, dict[str, object], dict[str, int], tuple[int, ...]]
     ("glm-4.5-air", 8192, {"logits": "slots"}, {"experts_on_host": 999}, (1616914432, 25178144)),
     ("olmo-2-1b", 2048, {}, {}, (213909504, 10500096)),
     ("olmo-2-1b", 8192, {"logits": "slots"}, {}, (71313536, 16789536)),
+    ("bge-m3", 8192, {}, {}, (13113344, 6821888)),
+    ("bge-m3", 8192, {"flash_attention": "off"}, {}, (28317696, 7346176)),
+    (
+        "bge-m3",
+        8192,
+        {"ubatch": 2048, "flash_attention": "off"},
+        {"gpu_layers": 12, "gpus": 2},
+        (329252864, 327163904, 41967616),
+    ),
+    ("bge-m3", 8192, {"ubatch": 2048, "logits": "slots", "slots": 4}, {"gpus": 2}, (151011328, 117441024, 83951744)),
+    ("bge-m3", 8192, {}, {"gpu_layers": 0}, (21499904, 6821888)),
+    ("bge-m3", 8192, {}, {"gpus": 0}, (15210496,)),
 ]
 
 
