@@ -1,6 +1,7 @@
 """What a command is made from: `Launch`, and what comes out: `Command`. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from advisor.machines.profile import MachineProfile
@@ -37,6 +38,16 @@ class Sampling:
     top_k: int | None = None
     min_p: float | None = None
     repeat_penalty: float | None = None
+
+    @property
+    def given(self) -> dict[str, float]:
+        """What is recommended, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def options(self, flags: Mapping[str, str]) -> list[str]:
+        """What is recommended as options of a program whose names for them are `flags`; what it has no name for is left out."""
+        given = {flags[name]: f"{value:g}" for name, value in self.given.items() if name in flags}
+        return [word for option in given.items() for word in option]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,14 @@ from advisor.memory.presets import PRESETS
 ALL_LAYERS = 999
 """More layers than any model has: all of them, in builds old and new (`all` is younger than many builds)."""
 
+_SAMPLING = {
+    "temperature": "--temp",
+    "top_p": "--top-p",
+    "top_k": "--top-k",
+    "min_p": "--min-p",
+    "repeat_penalty": "--repeat-penalty",
+}
+
 Words = list[object]
 
 
@@ -19,7 +27,13 @@ def server(launch: Launch) -> Command | None:
     source = _source(launch)
     if source is None:
         return None
-    words: Words = ["llama-server", *source, *_memory(launch, "llama-server"), *_slots(launch), *_sampling(launch)]
+    words: Words = [
+        "llama-server",
+        *source,
+        *_memory(launch, "llama-server"),
+        *_slots(launch),
+        *launch.sampling.options(_SAMPLING),
+    ]
     return Command(joined(words, launch.shell), launch.language, ("It answers at http://127.0.0.1:8080 once it is loaded.",))
 
 
@@ -28,7 +42,7 @@ def cli(launch: Launch) -> Command | None:
     source = _source(launch)
     if source is None:
         return None
-    words: Words = ["llama-cli", *source, *_memory(launch, "llama-cli"), *_sampling(launch)]
+    words: Words = ["llama-cli", *source, *_memory(launch, "llama-cli"), *launch.sampling.options(_SAMPLING)]
     return Command(joined(words, launch.shell), launch.language)
 
 
@@ -108,18 +122,6 @@ def _cache_types(launch: Launch) -> Words:
 def _threads(launch: Launch) -> Words:
     """Threads matter where the processor computes layers; with efficiency cores among them they slow each other down."""
     return [] if launch.all_on_gpu or launch.threads is None else ["-t", launch.threads]
-
-
-def _sampling(launch: Launch) -> Words:
-    sampling = launch.sampling
-    named = {
-        "--temp": sampling.temperature,
-        "--top-p": sampling.top_p,
-        "--top-k": sampling.top_k,
-        "--min-p": sampling.min_p,
-        "--repeat-penalty": sampling.repeat_penalty,
-    }
-    return [word for name, value in named.items() if value is not None for word in (name, _number(value))]
 
 
 def _layers(launch: Launch) -> object:

@@ -5,6 +5,7 @@ from advisor.advice.commands.shell import joined
 from advisor.memory.mlx_rules import RECIPES
 
 NAMED_TYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
+_SAMPLING = {"temperature": "--temp", "top_p": "--top-p", "top_k": "--top-k", "min_p": "--min-p"}
 
 
 def mlx(launch: Launch) -> Command | None:
@@ -17,7 +18,9 @@ def mlx(launch: Launch) -> Command | None:
             return None
         model = f"{launch.model_id}-{launch.quantization.lower()}"
         lines.append(joined(_conversion(files.weights_repo, model, launch.quantization), launch.shell))
-    lines.append(joined(["mlx_lm.server", "--model", model, *_cache(launch), *_sampling(launch)], launch.shell))
+    lines.append(
+        joined(["mlx_lm.server", "--model", model, *_cache(launch), *launch.sampling.options(_SAMPLING)], launch.shell)
+    )
     notes = ["It answers at http://127.0.0.1:8080 once it is loaded."]
     if files.mlx is None:
         notes.append("The conversion downloads the publisher's 16-bit weights once, several times the size of the result.")
@@ -38,9 +41,3 @@ def _cache(launch: Launch) -> list[object]:
     """mlx_lm's quantized cache holds 64 values with a 16-bit scale and bias: q8_0 and q4_0 in llama.cpp's names."""
     bits = {"q8_0": 8, "q4_0": 4}.get(launch.settings.type_k)
     return [] if bits is None else ["--kv-bits", bits]
-
-
-def _sampling(launch: Launch) -> list[object]:
-    sampling = launch.sampling
-    named = {"--temp": sampling.temperature, "--top-p": sampling.top_p, "--top-k": sampling.top_k, "--min-p": sampling.min_p}
-    return [word for name, value in named.items() if value is not None for word in (name, f"{value:g}")]

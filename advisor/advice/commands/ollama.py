@@ -29,7 +29,8 @@ def ollama(launch: Launch) -> Command | None:
         parameters["num_batch"] = settings.ubatch
     if launch.threads is not None and not launch.all_on_gpu:
         parameters["num_thread"] = launch.threads
-    lines = [f"FROM {source}", *(f"PARAMETER {name} {value}" for name, value in (parameters | _sampling(launch)).items())]
+    parameters |= {name: f"{value:g}" for name, value in launch.sampling.given.items()}
+    lines = [f"FROM {source}", *(f"PARAMETER {name} {value}" for name, value in parameters.items())]
     text = "\n".join(
         [
             here_document(MODELFILE, lines, launch.shell),
@@ -51,18 +52,6 @@ def _source(launch: Launch) -> str | None:
 
 def _name(launch: Launch) -> str:
     return f"{launch.model_id}-{launch.quantization}-{launch.context_of_each}".lower().replace(":", "-").replace("/", "-")
-
-
-def _sampling(launch: Launch) -> dict[str, object]:
-    sampling = launch.sampling
-    named = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "min_p": sampling.min_p,
-        "repeat_penalty": sampling.repeat_penalty,
-    }
-    return {name: f"{value:g}" for name, value in named.items() if value is not None}
 
 
 def _notes(launch: Launch) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ BITS_AND_BYTES = {
     "bnb-8bit": "load_in_8bit=True",
 }
 TORCH_TYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
+_RENAMED = {"repeat_penalty": "repetition_penalty"}
+"""Sampling that transformers' GenerationConfig calls otherwise."""
 
 
 def vllm(launch: Launch) -> Command | None:
@@ -56,8 +58,6 @@ def transformers(launch: Launch) -> Command | None:
 
 
 def _generation(launch: Launch) -> str:
-    sampling = launch.sampling
-    named = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k, "min_p": sampling.min_p}
-    given = {name: value for name, value in named.items() if value is not None}
+    given = {_RENAMED.get(name, name): value for name, value in launch.sampling.given.items()}
     drawn = {"do_sample": True, **given} if given else {}
     return ", ".join(f"{name}={value!r}" for name, value in {"max_new_tokens": 512, **drawn}.items())
