@@ -1,10 +1,14 @@
 """What can this machine run? One question in, ranked options out; the landing page and `advisor fit` show them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from advisor.advice.options import Option, best_in_part, best_whole, ranked, with_speed
+from advisor.advice.purposes import PURPOSES
 from advisor.advice.quality import QualityKey
+from advisor.advice.ranking import weigh
 from advisor.estimate import SCHEMA, device_json, model_json, pool_json, speed_json
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, resolve_machine
@@ -14,7 +18,7 @@ from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion
 from advisor.verify.calibration import calibrations_of
-from advisor.words import headline
+from advisor.words import VERDICTS, headline
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,25 @@ class Fit:
     def headline(self) -> str:
         """The answer in a sentence."""
         return headline(self.machine, self.options)
+
+    @cached_property
+    def by_advice(self) -> tuple[Option, ...]:
+        """The options in the order of `recommend`, which weighs speed too: the better verdict first, and in each what is worth
+        more. What does not run has no speed and stays as it was."""
+        least = self.question.min_tps
+        wishes = PURPOSES[self.question.purpose]
+        wishes = wishes if least is None else replace(wishes, least_tps=least)
+        runs = [option for option in self.options if option.verdict.verdict != "no"]
+        weighed = weigh(runs, self.machine, wishes, self.question.purpose, calibrations_of(self.machine))
+        place = {one.option.model.id: index for index, one in enumerate(weighed)}
+        words = tuple(VERDICTS)
+        return tuple(sorted(self.options, key=lambda each: (words.index(each.verdict.verdict), place.get(each.model.id, 0))))
+
+    def asked(self, question: FitQuestion) -> "Fit":
+        """The same for another purpose and least speed: nothing is laid out anew. Only for a fit without a least speed."""
+        least = question.min_tps
+        options = self.options if least is None else [option for option in self.options if _fast_enough(option, least)]
+        return replace(self, options=ranked(options, question.purpose), question=question)
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `advisor fit --json`, schema 1."""
@@ -69,10 +92,13 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     if in_part:
         options = [best_in_part(option, machine, settings_for) for option in options]
     calibrated = calibrations_of(machine)
-    options = [with_speed(option, machine, calibrated) for option in options]
-    if question.min_tps is not None:
-        options = [option for option in options if _fast_enough(option, question.min_tps)]
-    return Fit(machine, ranked(options, question.purpose), assumptions, complete=in_part or not machine.gpus, question=question)
+    every = tuple(with_speed(option, machine, calibrated) for option in options)
+    return Fit(machine, every, assumptions, complete=in_part or not machine.gpus).asked(question)
+
+
+def led_by(choice: Option, options: Sequence[Option]) -> tuple[Option, ...]:
+    """`options` with the one that is advised first, in the file and with the settings that are advised."""
+    return (choice, *(option for option in options if option.model.id != choice.model.id))
 
 
 def _fast_enough(option: Option, least: float) -> bool:

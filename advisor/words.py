@@ -165,8 +165,11 @@ def in_short(option: Option, system: UnitSystem = "GiB") -> str:
     return f"{format_size(left, system)} to spare" if left >= 0 else f"{format_size(-left, system)} over the limit"
 
 
-def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[str, Any]:
-    """One row of the landing page's list: texts and shares of the bar, ready to be drawn. `href` opens the model."""
+def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: str = "") -> dict[str, Any]:
+    """One row of the landing page's list: texts and shares of the bar, ready to be drawn.
+
+    `href` opens the model; `note` is said beside its file.
+    """
     pools = shown_pools(option.plan)
     rooms = [min(pool.capacity_bytes, pool.gpu_limit_bytes or pool.capacity_bytes) for pool in pools if pool.capacity_bytes]
     room = sum(rooms) if len(rooms) == len(pools) else None
@@ -190,7 +193,7 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB") -> dict[st
         "id": f"{model.id}:{option.quantization}",
         "href": href,
         "name": model.name,
-        "meta": f"{size} · {option.quantization} · {format_size(option.file_bytes, system)} file",
+        "meta": " · ".join(filter(None, (size, option.quantization, f"{format_size(option.file_bytes, system)} file", note))),
         "verdict": option.verdict.verdict,
         "why": list(option.verdict.reasons),
         "parts": [

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from advisor.fit import led_by
 from advisor.paths import pages_folder
 from advisor.question import FitQuestion, Question, RecommendQuestion
 from advisor.ui.cached import fit_on
@@ -54,8 +55,8 @@ if best.done() and (advice := best_line(best.result())):
 elif not best.done():
     said.markdown("What suits best is still being weighed …")
 said.caption(
-    f"With {tokens(context)} tokens of context in llama-server. For each model its best file, in order of what is expected of "
-    f"it for {purpose}. Memory is by formula, speed is a forecast."
+    f"With {tokens(context)} tokens of context in llama-server. For each model its best file, in order of what its answers are "
+    f"worth for {purpose}, slowness taken off. Memory is by formula, speed is a forecast."
 )
 if whole is not None and not whole.done():
     said.caption("Those that do not fit whole are still being laid out in part …")
@@ -69,7 +70,17 @@ def address_in_model_page(model: str, quantization: str) -> str:
 
 
 already_here(question, context)
-picked = results([result_row(option, address_in_model_page(option.model.id, option.quantization)) for option in fit.options])
+advised = best.result().recommendation if best.done() else None
+choice = advised.choice if advised and advised.sure else None
+rows = [
+    result_row(
+        option,
+        address_in_model_page(option.model.id, option.quantization),
+        note=f"best for {purpose}" if option is choice else "",
+    )
+    for option in (led_by(choice, fit.by_advice) if choice else fit.by_advice)
+]
+picked = results(rows)
 if picked:
     st.switch_page(pages_folder() / "model.py", query_params=Question.from_query(picked.partition("?")[2]).query_fields())
 ask(QUESTIONS)

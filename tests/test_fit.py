@@ -1,8 +1,9 @@
 """`advisor fit`: the promised shape, best first, and honest about what it does not do."""
 
+from dataclasses import replace
 from functools import cache
 
-from advisor.fit import Fit, fit_machine
+from advisor.fit import Fit, fit_machine, led_by
 from advisor.question import FitQuestion
 
 ORDER = ("fits", "tight", "partial", "no")
@@ -53,6 +54,31 @@ def test_a_least_speed_leaves_out_what_is_slower() -> None:
     assert 0 < len(fast.options) < len(every.options)
     assert min(speeds) >= 10
     assert [option.rank for option in fast.options] == list(range(1, len(fast.options) + 1))
+
+
+def test_the_order_of_the_advice_weighs_speed_too() -> None:
+    found = fit("rpi-5-8gb")
+    words = [ORDER.index(option.verdict.verdict) for option in found.by_advice]
+    assert words == sorted(words)
+    assert {option.model.id for option in found.by_advice} == {option.model.id for option in found.options}
+    # Alone by quality a 9B comes first, which writes slower than people read; least_tps of the purpose chat is 8.
+    assert found.options[0].speed.generate_tps.expected < 5
+    assert found.by_advice[0].speed.generate_tps.expected >= 8
+
+
+def test_another_purpose_of_the_same_plans() -> None:
+    again = fit("rpi-5-8gb").asked(FitQuestion(machine="rpi-5-8gb", context=4096, purpose="code", min_tps=10))
+    anew = fit_machine(FitQuestion(machine="rpi-5-8gb", context=4096, purpose="code", min_tps=10))
+    assert again.to_json() == anew.to_json()
+    assert again.by_advice[0].model.id == anew.by_advice[0].model.id
+
+
+def test_the_advised_file_leads() -> None:
+    options = fit("rtx-3060-12gb").by_advice
+    choice = replace(options[7], quantization="Q4_0")
+    led = led_by(choice, options)
+    assert led[0] is choice
+    assert [option.model.id for option in led[1:]] == [option.model.id for option in (*options[:7], *options[8:])]
 
 
 def test_the_purpose_decides_whose_scores_count() -> None:

@@ -51,9 +51,11 @@ RECOMMENDED: Kept[Recommended] = Kept()
 
 
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
-    """The ranked options of a machine."""
-    key = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {calibration_mark(machine)}"
-    return FITS.get(key, lambda: fit_for(question, machine, assumptions, in_part=in_part))
+    """The ranked options of a machine. Every purpose and least speed is answered from the same plans."""
+    about = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {calibration_mark(machine)}"
+    plain = FitQuestion(**question.machine_fields(), context=question.context)
+    every = FITS.get(about, lambda: fit_for(plain, machine, assumptions, in_part=in_part))
+    return FITS.get(f"{question.purpose} {question.min_tps} {about}", lambda: every.asked(question))
 
 
 def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile) -> Curves:

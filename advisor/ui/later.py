@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from advisor.fit import Fit, fit_for
+from advisor.fit import Fit
 from advisor.machines.profile import MachineProfile
 from advisor.question import FitQuestion, RecommendQuestion
 from advisor.recommend import Recommended
-from advisor.ui.cached import recommended_on
+from advisor.ui.cached import fit_on, recommended_on
 from advisor.ui.state import draw_again_when_quiet
 from advisor.verify.calibration import calibration_mark
 
@@ -29,7 +29,7 @@ class Later:
 
     def fit(self, question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Future[Fit]:
         """The complete ranking, begun by the first who asks for it."""
-        return self._begun(question, machine, lambda: fit_for(question, machine, assumptions))
+        return self._begun(question, machine, lambda: fit_on(question, machine, assumptions, in_part=True))
 
     def recommended(
         self, question: RecommendQuestion, machine: MachineProfile, assumptions: tuple[str, ...]
