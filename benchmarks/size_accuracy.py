@@ -7,6 +7,7 @@ as "bytes" or "size_bytes", or as "size_gib" with its "precision" ("1 decimal ..
 "of" is "tensors" where the size is that of the tensors alone (llama-bench). A row may know more than its repository tells:
 "made", the date whose rules of llama-quantize apply, and "tensors", options of the tensor list such as {"merged_kv_b": true}.
 How a publisher's files are made is predicted by `advisor.models.published`. Sizes are only compared with, never used.
+Left out, and counted with the reason, are files that hold fewer weights than the model they are named after.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -24,9 +26,9 @@ from typing import Any, Literal
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.errors import QuestionError
-from advisor.models.library import catalogue
-from advisor.models.published import published_band, published_bytes, recipe_of
-from advisor.models.quantization import quantization
+from advisor.models.library import CatalogueModel, catalogue
+from advisor.models.published import published_band, published_bytes, recipe_of, unknown_band
+from advisor.models.quantization import Quantization, quantization
 from advisor.units import GIB
 
 SIZES = Path(__file__).parent / "data" / "gguf_sizes.jsonl"
@@ -35,6 +37,13 @@ Kind = Literal["plain", "own", "dynamic"]
 """The name says exactly which types are used, stands for a publisher's own mix, or is the publisher's own too (UD-)."""
 HABITS = ("bartowski", "unsloth")
 """Uploaders of very many files whose habits change; the others are official or follow llama-quantize."""
+WITH_FLOATS = re.compile(r"b?f(?:16|32)_q\d", re.IGNORECASE)
+"""What says in a file's name that part of it is in 16 bits: "bf16_q8_0"."""
+VARIANT = re.compile(r"optimized", re.IGNORECASE)
+"""What says that its types are others than its quantization's: "Q4_K_M-hip-optimized"."""
+BITS_Q8_0 = 8.5
+FEWEST_BITS = 1.5625
+"""Bits a weight of iq1_s; no type of llama-quantize takes fewer."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     rows = [json.loads(line) for line in options.file.read_text("utf-8").splitlines() if line.strip()]
     skipped: Counter[str] = Counter()
-    compared = [found for row in rows if (found := _compare(row, skipped))]
+    other_models = {_repository(row) for row in rows if _lacks_weights(row, BITS_Q8_0)}
+    compared = [found for row in rows if (found := _compare(row, skipped, other_models))]
     plain = [row for row in compared if row.kind == "plain"]
     _print_group("exact sizes, plain names", [row for row in plain if not row.rounding], options.worst)
     rounded = [row for row in plain if row.rounding]
@@ -92,51 +102,105 @@ def _of(rows: Sequence[Compared], *, many: bool) -> list[Compared]:
     return [row for row in rows if (row.uploader in HABITS) == many]
 
 
-def _compare(row: dict[str, Any], skipped: Counter[str]) -> Compared | None:
-    try:
-        model = catalogue().find(str(row.get("model") or row.get("model_id") or ""))
-    except QuestionError:
+def _compare(row: dict[str, Any], skipped: Counter[str], other_models: AbstractSet[str] = frozenset()) -> Compared | None:
+    model, name = _model(row), _quantization(row)
+    if model is None:
         skipped["of models outside the catalogue"] += 1
         return None
-    try:
-        name = quantization(str(row.get("quantization") or row.get("quant") or ""))
-    except QuestionError:
+    if name is None:
         skipped["in formats that llama-quantize does not make"] += 1
         return None
     published, rounding = _published(row)
     if published is None:
         skipped["without a size"] += 1
         return None
-    repository = str(row.get("uploader") or row.get("repo") or "unknown")
+    if "memory table" in str(row.get("source")):
+        skipped["of a table of memory needs, not of files"] += 1
+        return None
+    if name.name in model.entry.published_bytes:
+        skipped["whose size is a fact of the catalogue"] += 1
+        return None
+    repository = _repository(row)
+    if repository in other_models:
+        skipped[f"of {repository}, whose Q8_0 holds fewer weights than {model.name}"] += 1
+        return None
+    if published < model.parameters * FEWEST_BITS / 8:
+        skipped[f"cut off ({row.get('file')}: {8 * published / model.parameters:.2f} bits a weight)"] += 1
+        return None
     recipe = recipe_of(model, repository, date.fromisoformat(f"{row['made']}-01") if "made" in row else None)
     if "tensors" in row:
         recipe = replace(recipe, tensors=tuple(sorted((dict(recipe.tensors) | row["tensors"]).items())))
-    own = recipe.own is not None and name.default_bits < 8
+    file = str(row.get("file") or f"{model.id} {name.name}")
     tensors_only = row.get("of") == "tensors" or "tensor" in str(row.get("precision", ""))
+    predicted = published_bytes(model, name.name, recipe, with_header=not tensors_only)
+    own, band = recipe.own is not None and name.default_bits < 8, published_band(model, name.name, recipe)
+    if WITH_FLOATS.search(file):
+        own, band = True, (band[0], published_bytes(model, "F16", recipe) / predicted - 1)
+    elif VARIANT.search(file):
+        own, band = True, unknown_band()
     return Compared(
         uploader=repository.partition("/")[0],
-        file=str(row.get("file") or f"{model.id} {name.name}"),
+        file=file,
         quantization=name.name,
         published=published,
-        predicted=published_bytes(model, name.name, recipe, with_header=not tensors_only),
+        predicted=predicted,
         rounding=rounding,
-        band=published_band(model, name.name, recipe),
+        band=band,
         kind="dynamic" if not name.exact else "own" if own else "plain",
     )
 
 
+def _model(row: dict[str, Any]) -> CatalogueModel | None:
+    try:
+        return catalogue().find(str(row.get("model") or row.get("model_id") or ""))
+    except QuestionError:
+        return None
+
+
+def _quantization(row: dict[str, Any]) -> Quantization | None:
+    try:
+        return quantization(str(row.get("quantization") or row.get("quant") or ""))
+    except QuestionError:
+        return None
+
+
+def _repository(row: dict[str, Any]) -> str:
+    """ "owner/name", or the owner alone."""
+    return str(row.get("uploader") or row.get("repo") or "unknown")
+
+
+def _lacks_weights(row: dict[str, Any], bits: float) -> bool:
+    """A file in Q8_0, whose tensors all take `bits` a weight or more, that is smaller than the model's weights are.
+
+    Files of the same repository are then of something else than the model it is named after. Originals that are quantized
+    themselves (gpt-oss) keep their smaller types.
+    """
+    model, name = _model(row), _quantization(row)
+    published, rounding = _published(row)
+    if model is None or name is None or published is None or name.name != "Q8_0" or model.native_quantization:
+        return False
+    return published + rounding < model.parameters * bits / 8
+
+
+PRINTED_UNITS = {"GB": GIB, "MB": GIB // 1024}
+"""Bytes of the units that catalogues and load logs print, with 1024 for a thousand."""
+
+
 def _published(row: dict[str, Any]) -> tuple[float | None, float]:
-    """Bytes that were published, and half of the last digit printed."""
+    """Bytes that were published, and half of the last digit printed. "size_gb" is in thousands, as the hub's pages print."""
     exact = row.get("bytes") or row.get("size_bytes")
     if exact:
         return float(exact), 0.0
-    size, precision = row.get("size_gib"), str(row.get("precision", ""))
+    size, unit = (row["size_gib"], GIB) if row.get("size_gib") else (row.get("size_gb"), 10**9)
     if not size:
         return None, 0.0
+    precision = str(row.get("precision", ""))
+    if half := re.match(r"(\d+(?:\.\d+)?) Gi?B", precision):
+        return size * unit, float(half[1]) * unit
     shards, decimals = re.match(r"(?:sum of (\d+) shards, each to )?(?:(\d) decimal)?", precision).groups()  # type: ignore[union-attr]
-    half = re.match(r"(0\.\d+) GiB", precision)
-    step = float(half[1]) if half else 0.5 * 10 ** -int(decimals or 1) * int(shards or 1)
-    return size * GIB, step * GIB
+    printed = re.search(r"printed unit \([\d.]+ (GB|MB), 1024-based\)", precision)
+    step = PRINTED_UNITS[printed[1]] if printed else unit
+    return size * unit, 0.5 * 10 ** -int(decimals or 1) * int(shards or 1) * step
 
 
 def _print_group(title: str, rows: list[Compared], worst: int) -> None:

@@ -79,6 +79,8 @@ class ModelEntry(About):
     """One of tokenizers.toml, for the size of a file's header."""
     native_quantization: str | None = None
     """The quantization it was released in, where that is not 16 bits."""
+    checkpoint_parameters: int | None = Field(default=None, gt=0)
+    """Weights in the released checkpoint, where it stores the output tensor beside the embedding that it is tied to."""
     architecture: str
     keys: dict[str, Any]
     """GGUF metadata keys without the architecture's prefix."""

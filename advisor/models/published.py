@@ -60,16 +60,45 @@ def recipe_of(model: CatalogueModel, repository: str | None = None, made: date |
         day = min(day, stopped)
     tensors: dict[str, bool] = {}
     for layout in _table()["layouts"]:
-        if model.architecture == layout["architecture"] and day and day < layout["until"]:
+        applies = _trained_for_it(name) if layout.get("aware") else day is not None and day < layout["until"]
+        if model.architecture == layout["architecture"] and applies:
             tensors |= layout["tensors"]
-    until = habits.get("stores_tied_output_until")
-    if until and day and day < until and model.options.tied_embeddings:
+    if owner and _stores_tied_output(model, habits, day):
         tensors["tied_embeddings"] = False
-    imatrix = habits.get("imatrix")
-    if any(part in f"{name.lower()}-" for part in _table()["imatrix_repositories"]):
-        imatrix = True
     era = era_of(f"{day:%Y-%m}") if day else Era()
-    return Recipe(era, tuple(sorted(tensors.items())), imatrix, _own(model, habits, day))
+    if not habits.get("floats_by_quantize"):
+        era = replace(era, float_output_q6=False)
+    return Recipe(era, tuple(sorted(tensors.items())), _imatrix(habits, name), _own(model, habits, day))
+
+
+def _imatrix(habits: Mapping[str, Any], name: str) -> bool | None:
+    """Whether the files of a publisher's repository `name` are made with an importance matrix; None where unknown."""
+    if any(part in f"{name.lower()}-" for part in _table()["imatrix_repositories"]):
+        return True
+    if habits.get("imatrix_unless_aware"):
+        return None if _trained_for_it(name) else True
+    known: bool | None = habits.get("imatrix")
+    return known
+
+
+def _trained_for_it(name: str) -> bool:
+    """Whether a repository is named as of a model that was trained for its quantization ("gemma-3-1b-it-qat-GGUF")."""
+    return "-qat" in name.lower()
+
+
+def _stores_tied_output(model: CatalogueModel, habits: Mapping[str, Any], day: date | None) -> bool:
+    """Whether a publisher's files hold the output tensor although the model uses its token embedding again.
+
+    llama.cpp's converter writes it wherever the checkpoint holds it (conversion/qwen.py; other architectures leave it out).
+    """
+    if not model.options.tied_embeddings:
+        return False
+    until = habits.get("stores_tied_output_until")
+    if until and day and day < until:
+        return True
+    embedding = model.hyperparameters.vocab_size * model.hyperparameters.embedding_length
+    doubled = model.entry.checkpoint_parameters == model.parameters + embedding
+    return doubled and not habits.get("drops_tied_output", False)
 
 
 def _own(model: CatalogueModel, habits: Mapping[str, Any], day: date | None) -> Mapping[str, Any] | None:
@@ -103,9 +132,13 @@ def published_band(model: CatalogueModel, name: str, recipe: Recipe) -> Band:
         return error_band(name, mixture=model.hyperparameters.expert_count > 1)
     if recipe.own is None or entry.default_bits >= 8:
         return ROUNDING
-    low, high = recipe.own.get(
-        "four" if entry.default_bits >= 4 else "three" if entry.default_bits >= 3 else "two", _table()["unknown"]
-    )
+    bits = "four" if entry.default_bits >= 4 else "three" if entry.default_bits >= 3 else "two"
+    return tuple(recipe.own[bits]) if bits in recipe.own else unknown_band()
+
+
+def unknown_band() -> Band:
+    """How far a file is mostly from the plain mix of its name where nothing else is known of its recipe."""
+    low, high = _table()["unknown"]
     return float(low), float(high)
 
 

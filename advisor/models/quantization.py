@@ -196,6 +196,7 @@ _CHANGES = (
     ("2024-01", "q2_k_gate_up_q3"),
     ("2024-01", "early_mixtral"),
     ("2024-04", "tied_embedding_plain"),
+    ("2024-05", "float_output_q6"),
     ("2026-01", "qkv_own_rule"),
     ("2026-01", "per_layer_embedding_plain"),
 )

@@ -46,7 +46,9 @@ class Era:
     early_mixtral: bool = False
     """Experts stored one by one (ffn_down.7.weight) got the default type, attn_output that of other models (December 2023)."""
     tied_embedding_plain: bool = False
-    """A token embedding that is the output too got the default type (before about April 2024)."""
+    """A token embedding that is the output too got the default type (before about April 2024; not Gemma's)."""
+    float_output_q6: bool = False
+    """An F16 file made of an F32 one got its output in q6_K (until May 2024; ggml-org/llama.cpp issue 5818)."""
     qkv_own_rule: bool = False
     """Only attn_v itself counted as V; attn_qkv had a rule of its own, attn_kv_b none (before 2026)."""
     per_layer_embedding_plain: bool = False
@@ -121,7 +123,9 @@ def choose_type(file_type: str, tensor: TensorFacts, model: Traits) -> Kind:
     if tensor.fixed is not None:
         return default if default in _FLOATS and tensor.fixed is Kind.F16 else tensor.fixed
     if default in _FLOATS:
-        return default
+        lowered = model.era.float_output_q6 and default is Kind.F16
+        if not (lowered and (tensor.category is Category.OUTPUT or _is_output_too(tensor, model))):
+            return default
     if tensor.override is not None:
         chosen = tensor.override
     elif tensor.minimum_q8:
@@ -155,7 +159,10 @@ def fitting_type(kind: Kind, row_divisor: int) -> Kind:
 
 
 def _is_output_too(tensor: TensorFacts, model: Traits) -> bool:
-    if not model.tied or tensor.category not in EMBEDDINGS or model.era.tied_embedding_plain:
+    if not model.tied or tensor.category not in EMBEDDINGS:
+        return False
+    # ggml-org/llama.cpp pull request 5650 (22 February 2024): architectures without an output tensor, which was Gemma alone
+    if model.era.tied_embedding_plain and model.architecture != "gemma":
         return False
     return tensor.category is Category.EMBEDDING or not model.era.per_layer_embedding_plain
 

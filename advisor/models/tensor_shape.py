@@ -56,6 +56,8 @@ class TensorOptions:
     """A bias on the router's choice of experts (DeepSeek V3)."""
     values_from_keys: bool = False
     """Full-attention blocks have no value projection (Gemma 4 26B and 31B)."""
+    borrowed_kv_projections: bool = True
+    """Blocks that use an earlier block's keys and values store projections for them nevertheless (Gemma 4, but not QAT's)."""
     state_norm: bool = True
     """A norm inside Mamba 2 blocks."""
     nextn_embeddings: bool = False

@@ -68,6 +68,9 @@ def latent_with_indexer(hp: Hyperparameters, il: int, options: TensorOptions) ->
 def query_key_norms(hp: Hyperparameters, il: int, options: TensorOptions) -> Shapes:
     """attn_q_norm and attn_k_norm, as wide as `options.qk_norm` says."""
     heads, heads_kv, length = hp.head_count[il], hp.head_count_kv[il], hp.key_length[il]
+    if not _has_keys(hp, il, options):
+        yield "attn_q_norm.weight", (length,)
+        return
     match options.qk_norm:
         case "head":
             shapes = ((length,), (length,))
@@ -88,6 +91,9 @@ def _projections(hp: Hyperparameters, il: int, options: TensorOptions, query_par
     query = hp.head_count[il] * hp.key_length[il] * query_parts
     value = hp.head_count_kv[il] * hp.value_length[il]
     yield "attn_q.weight", (width, query)
+    if not _has_keys(hp, il, options):
+        yield from _output(hp, il, options)
+        return
     yield "attn_k.weight", (width, hp.k_width[il])
     has_value = not (options.values_from_keys and hp.attention[il] is Attention.FULL)
     if has_value:
@@ -98,6 +104,11 @@ def _projections(hp: Hyperparameters, il: int, options: TensorOptions, query_par
         if has_value:
             yield "attn_v.bias", (value,)
     yield from _output(hp, il, options)
+
+
+def _has_keys(hp: Hyperparameters, il: int, options: TensorOptions) -> bool:
+    """False where a block borrows keys and values and stores nothing for them (gemma4.cpp:74-84 needs nothing there)."""
+    return options.borrowed_kv_projections or hp.caches_kv[il]
 
 
 def _output(hp: Hyperparameters, il: int, options: TensorOptions) -> Shapes:

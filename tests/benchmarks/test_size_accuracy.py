@@ -41,7 +41,7 @@ def test_mixes_of_publishers_are_within_their_band(kind: str, count: int) -> Non
 def test_published_sizes_are_only_compared_with() -> None:
     row = next(row for row in ROWS if row["model"] == "llama-3.1-8b")
     found = size_accuracy._compare(row, Counter())
-    other = size_accuracy._compare(row | {"bytes": 1}, Counter())
+    other = size_accuracy._compare(row | {"bytes": 2 * row["bytes"]}, Counter())
     assert found is not None
     assert other is not None
     assert found.predicted == other.predicted
@@ -77,6 +77,7 @@ def test_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ("precision", "rounding_gib"),
     [
         ("1 decimal of the printed unit (1.2 GB, 1024-based)", 0.05),
+        ("1 decimal of the printed unit (767.5 MB, 1024-based)", 0.05 / 1024),
         ("2 decimals (llama-bench table, tensor bytes)", 0.005),
         ("sum of 3 shards, each to 1 decimal", 0.15),
         ("0.005 GiB; bpw to 4 decimals (tensor bytes, base model)", 0.005),
@@ -86,3 +87,46 @@ def test_what_a_printed_size_may_be_off(precision: str, rounding_gib: float) -> 
     size, rounding = size_accuracy._published({"size_gib": 4.6, "precision": precision})
     assert size == 4.6 * 2**30
     assert rounding == pytest.approx(rounding_gib * 2**30)
+
+
+def test_a_size_in_gigabytes_of_the_hub_is_in_thousands() -> None:
+    assert size_accuracy._published({"size_gb": 1.93, "precision": "0.005 GB"}) == (1.93e9, 5e6)
+
+
+def _row(**given: object) -> dict[str, object]:
+    return {"model": "llama-3.1-8b", "quant": "Q4_K_M", "repo": "somebody/x", "file": "x-Q4_K_M.gguf", "size_gib": 4.6} | given
+
+
+def test_files_of_a_repository_whose_q8_0_lacks_weights_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """8.03 billion weights of 8.5 bits are 7.95 GiB: a Q8_0 of 7.0 GiB is of something else."""
+    rows = [_row(), _row(quant="Q8_0", size_gib=7.0, file="x-Q8_0.gguf"), _row(repo="another/x")]
+    path = tmp_path / "sizes.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    size_accuracy.main([str(path)])
+    printed = capsys.readouterr().out
+    assert "official and plain uploaders: 1 files" in printed
+    assert "2 of somebody/x, whose Q8_0 holds fewer weights than Llama 3.1 8B" in printed
+
+
+def test_a_file_that_was_cut_off_is_left_out() -> None:
+    skipped: Counter[str] = Counter()
+    assert size_accuracy._compare(_row(size_gib=0.5), skipped) is None
+    assert list(skipped) == ["cut off (x-Q4_K_M.gguf: 0.53 bits a weight)"]
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("x-Q4_K_M.gguf", "plain"),
+        ("x-bf16_q4_k.gguf", "own"),
+        ("x-f16_q8_0.gguf", "own"),
+        ("x-Q4_K_M-hip-optimized.gguf", "own"),
+        ("x-bf16.gguf", "plain"),
+    ],
+)
+def test_a_name_that_says_more_than_its_quantization_is_no_plain_name(file: str, kind: str) -> None:
+    found = size_accuracy._compare(_row(file=file), Counter())
+    assert found is not None
+    assert found.kind == kind

@@ -17,6 +17,14 @@ EXACT = [
     ("phi-4", "microsoft/phi-4-gguf", "Q4_K_S", 8_440_762_560),
     # The tied output was stored once more.
     ("qwen2.5-coder-1.5b", "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "Q4_K_M", 1_117_320_768),
+    # The checkpoint stores the tied output, which only some leave out.
+    ("qwen3-0.6b", "Qwen/Qwen3-0.6B-GGUF", "Q8_0", 639_446_688),
+    ("qwen3-0.6b", "unsloth/Qwen3-0.6B-GGUF", "Q4_K_M", 396_705_472),
+    # Gemma's tied embedding has been treated as an output from the second day on.
+    ("gemma-7b", "bartowski/codegemma-7b-GGUF", "Q2_K", 3_481_446_784),
+    ("gemma-7b", "bartowski/codegemma-7b-GGUF", "Q3_K_M", 4_369_328_512),
+    # Trained for its quantization: no projections where keys and values are another block's.
+    ("gemma-4-e4b", "google/gemma-4-E4B-it-qat-q4_0-gguf", "Q4_0", 5_154_941_280),
     # One attn_kv_b; one ssm_in.
     ("deepseek-coder-v2-lite", "bartowski/DeepSeek-Coder-V2-Lite-Instruct-GGUF", "Q2_K", 6_430_464_768),
     ("qwen3-next-80b-a3b", "Qwen/Qwen3-Next-80B-A3B-Instruct-GGUF", "Q4_K_M", 48_410_988_384),
@@ -35,6 +43,41 @@ def test_files_are_predicted_as_they_were_published(model_id: str, repository: s
 
 
 @pytest.mark.parametrize(
+    ("model_id", "repository", "name", "printed", "half"),
+    [
+        # In MiB and GiB, as a catalogue of Jan printed the hub's sizes (janhq/model-catalog).
+        ("qwen3-0.6b", "ggml-org/Qwen3-0.6B-GGUF", "Q8_0", 767.5 * 2**20, 0.05 * 2**20),
+        ("codegemma-2b", "google/codegemma-2b-GGUF", "F16", 4.1 * 2**30, 0.05 * 2**30),
+        ("phi-4", "microsoft/phi-4-gguf", "IQ3_XXS", 5.7 * 2**30, 0.05 * 2**30),
+        ("falcon-h1-3b", "tiiuae/Falcon-H1-3B-Instruct-GGUF", "IQ1_M", 773.2 * 2**20, 0.05 * 2**20),
+        ("qwen3-embedding-0.6b", "Qwen/Qwen3-Embedding-0.6B-GGUF", "Q8_0", 609.5 * 2**20, 0.05 * 2**20),
+    ],
+)
+def test_rounded_sizes_are_met(model_id: str, repository: str, name: str, printed: float, half: float) -> None:
+    model = catalogue().find(model_id)
+    assert published_bytes(model, name, recipe_of(model, repository)) == pytest.approx(printed, abs=half)
+
+
+def test_a_tied_output_is_stored_only_where_the_checkpoint_holds_it() -> None:
+    """Qwen3 0.6B's checkpoint has 155,582,464 weights more than the model, Qwen3 4B's none."""
+    doubled, single = catalogue().find("qwen3-0.6b"), catalogue().find("qwen3-4b")
+    stored = (("tied_embeddings", False),)
+    assert recipe_of(doubled, "somebody/Qwen3-0.6B-GGUF").tensors == stored
+    assert recipe_of(doubled, "Qwen/Qwen3-0.6B-GGUF").tensors == ()
+    assert recipe_of(doubled).tensors == ()
+    assert recipe_of(single, "somebody/Qwen3-4B-GGUF").tensors == ()
+
+
+def test_only_floats_that_llama_quantize_made_have_a_smaller_output() -> None:
+    model = catalogue().find("codegemma-2b")
+    converted = published_bytes(model, "F16", recipe_of(model, "bartowski/codegemma-2b-GGUF"))
+    quantized = published_bytes(model, "F16", recipe_of(model, "google/codegemma-2b-GGUF"))
+    embedding = 256_000 * 2048
+    assert converted - quantized == embedding * 2 - embedding * 210 // 256  # q6_K: 210 bytes for 256 weights
+    assert published_bytes(model, "F32", recipe_of(model, "google/codegemma-2b-GGUF")) > 4 * model.parameters
+
+
+@pytest.mark.parametrize(
     ("repository", "imatrix"),
     [
         ("bartowski/x-GGUF", True),
@@ -42,6 +85,9 @@ def test_files_are_predicted_as_they_were_published(model_id: str, repository: s
         ("somebody/Llama-3.1-8B-imatrix-GGUF", True),
         ("mradermacher/Llama-3.1-8B-Instruct-GGUF", None),
         ("Qwen/Qwen3-8B-GGUF", None),
+        ("microsoft/phi-4-gguf", False),
+        ("lmstudio-community/gemma-3-12b-it-GGUF", True),
+        ("lmstudio-community/gemma-3-12B-it-qat-GGUF", None),
         (None, None),
     ],
 )
