@@ -1,9 +1,9 @@
-"""Our figures beside llama-bench's: one model, the same threads, batch, flash attention and repacking, in turn.
+"""Our figures beside llama-bench's: the same model, threads, batch, flash attention and repacking, in turn.
 
-python -m benchmarks.bench_agreement [--pairs N] [--threads N] [--prompt N] [--generated N] [--program LLAMA_BENCH] [FILE]
+python -m benchmarks.bench_agreement [--pairs N] [--threads N] [--prompt N] [--generated N] [--program LLAMA_BENCH] [FILE ...]
 
 llama-bench is built once from the source package of the pinned engine, against the very libraries that are installed, and kept
-beside the engine's wheel. Without a FILE: SmolLM2 135M, which comes as a package.
+beside the engine's wheel. Without a FILE: SmolLM2 135M and Gemma 3 270M, which come as packages.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from advisor.memory.presets import resolve
 from advisor.models.resolve import resolve_model
 from advisor.verify.backends.llama_cpp import Loaded
 from advisor.verify.protocol import RunRequest, Teller
-from tests.models.real_files import smollm2
+from tests.models.real_files import smollm2, whole_gemma
 
 PROMPT, GENERATED, UBATCH = 512, 128, 512
 PAIRS, REPEATS = 7, 3
@@ -38,7 +38,7 @@ PROJECT = Path(__file__).with_name("llama_bench") / "CMakeLists.txt"
 def main() -> int:
     """Print both for prompts and generation; 1 where the medians are further apart than 5 % and than the spread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--prompt", type=int, default=PROMPT)
@@ -46,9 +46,16 @@ def main() -> int:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: processor time, for a busy machine")
     parser.add_argument("--program", type=Path, help="a llama-bench of the pinned engine that is there already")
     options = parser.parse_args()
-    file = options.file or smollm2()
+    program = options.program or llama_bench()
+    with tempfile.TemporaryDirectory() as folder:
+        files = options.files or [smollm2(), whole_gemma(Path(folder))]
+        return max([compare(file, program, options) for file in files])
+
+
+def compare(file: Path, program: Path, options: argparse.Namespace) -> int:
+    """Time one model by both, pair by pair; 1 where they are too far apart."""
     threads = 1 if options.clock == "cpu" else options.threads
-    program, ours = options.program or llama_bench(), loaded(file, threads)
+    ours = loaded(file, threads)
     lengths = {"prompt": options.prompt, "generation": options.generated}
     rates: dict[str, list[tuple[float, float]]] = {"prompt": [], "generation": []}
     bench = run_llama_bench
@@ -114,36 +121,37 @@ def cpu_of_llama_bench(program: Path, file: Path, threads: int, lengths: dict[st
 
 def llama_bench() -> Path:
     """llama-bench of the pinned engine, built where it is not kept yet; that takes minutes."""
-    kept = recipe_for_this_machine().folder / "llama-bench"
-    program = kept / "build" / "llama-bench" / "llama-bench"
+    kept = recipe_for_this_machine().folder
+    program = kept / "llama-bench"
     if program.is_file():
         return program
-    kept.mkdir(parents=True, exist_ok=True)
     package = find_spec("llama_cpp")
     if package is None or not package.submodule_search_locations:
         sys.exit("the engine is not installed; get it with: python -m advisor.engine.build")
     libraries = Path(package.submodule_search_locations[0]) / "lib"
-    source = _source(kept)
-    configure = ["cmake", "-S", str(PROJECT.parent), "-B", str(kept / "build"), f"-DLLAMA_SOURCE={source}"]
-    configure += [f"-DLLAMA_LIBRARIES={libraries}", "-DCMAKE_BUILD_TYPE=None"]
-    print("building llama-bench, once", flush=True)
-    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(kept / "build"), "--target", "llama-bench", "--parallel"], check=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept, prefix="llama-bench-") as folder:
+        build = Path(folder) / "build"
+        configure = ["cmake", "-S", str(PROJECT.parent), "-B", str(build), f"-DLLAMA_SOURCE={_source(Path(folder))}"]
+        # Not optimized, which takes half as long: all that is timed happens in the engine's libraries.
+        configure += [f"-DLLAMA_LIBRARIES={libraries}", "-DCMAKE_BUILD_TYPE=None"]
+        print("building llama-bench, once", flush=True)
+        subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
+        make = ["cmake", "--build", str(build), "--target", "llama-bench", "--parallel", f"{usable_cores()}"]
+        subprocess.run(make, check=True)
+        (build / "llama-bench" / "llama-bench").replace(program)
     return program
 
 
-def _source(kept: Path) -> Path:
-    """llama.cpp as the pinned source package vendors it."""
-    folder = kept / f"{PACKAGE.replace('-', '_')}-{VERSION}"
-    if not folder.is_dir():
-        with tempfile.TemporaryDirectory() as temporary:
-            pinned = Path(temporary) / "engine.txt"
-            pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SOURCE_SHA256}\n", encoding="utf-8")
-            command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
-            subprocess.run([*command, "--require-hashes", "-r", str(pinned), "-d", temporary], check=True)
-            with tarfile.open(next(Path(temporary).glob("*.tar.gz"))) as archive:
-                archive.extractall(kept, filter="data")
-    return folder / "vendor" / "llama.cpp"
+def _source(folder: Path) -> Path:
+    """llama.cpp as the pinned source package vendors it, unpacked in `folder`."""
+    pinned = folder / "engine.txt"
+    pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SOURCE_SHA256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", PACKAGE, "--require-hashes"]
+    subprocess.run([*command, "-r", str(pinned), "-d", str(folder)], check=True)
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / f"{PACKAGE.replace('-', '_')}-{VERSION}" / "vendor" / "llama.cpp"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a slice says of a whole model: both made of random weights, loaded in one process, timed in turn.
+"""What a slice says of a whole model: both made of random weights, loaded in one process, timed in turn, a few tokens each.
 
 python -m benchmarks.slices [--clock cpu|wall] [MODEL:QUANT ...]
 
@@ -26,14 +26,17 @@ from advisor.models.skeleton import write_skeleton
 from advisor.verify.backends.llama_cpp import Loaded
 from advisor.verify.backends.sliced import Sliced
 from advisor.verify.measuring import Subject
-from advisor.verify.protocol import RunRequest, Teller
+from advisor.verify.protocol import RunRequest, Teller, Trial
 from advisor.verify.slice_files import SliceWriter
 from advisor.verify.slices import slices_of
 
 MODELS = ("qwen3-4b:Q4_K_M", "olmoe-1b-7b:Q4_K_M")
 """A dense one of 2.3 GiB and one of experts of 3.9 GiB."""
 ROUNDS = 5
-GENERATED, PROMPT = 24, 64
+TURNS, GENERATED, PROMPT = 8, 4, 64
+"""A round of generation is so many turns of so many tokens each: a machine drifts between rounds, hardly between turns."""
+UNHEARD = 32
+"""Tokens before the first round: by then most experts were read once, which takes longer than ever after."""
 
 
 def main() -> int:
@@ -69,33 +72,43 @@ def compare(name: str, quantization: str, clock: str) -> float:
     whole = loaded["whole"]
     subjects: tuple[Subject, ...] = (whole, sliced)
     for subject in subjects:
-        subject.generate(2)
+        subject.generate(UNHEARD)
     size = sum(tensor.n_bytes for tensor in model.tensors)
     print(
         f"{name} {quantization}, {size / 2**30:.1f} GiB, {found.weights.layers[2]} layers; slices of {found.weights.layers[0]} "
         f"and {found.weights.layers[1]}, {found.n_bytes / 2**30:.1f} GiB; {threads} threads, {clock} clock",
         flush=True,
     )
-    error = report("generation", *timed(lambda subject: subject.generate(GENERATED).rate, whole, sliced))
-    report("prompt", *timed(lambda subject: subject.prompt(PROMPT).rate, whole, sliced))
+    error = report("generation", timed(lambda subject: subject.generate(GENERATED), TURNS, whole, sliced))
+    report("prompt", timed(lambda subject: subject.prompt(PROMPT), 1, whole, sliced))
     return error
 
 
-def timed(piece: Callable[[Subject], float], whole: Subject, sliced: Subject) -> tuple[list[float], list[float]]:
-    """Rates of both, in turn."""
-    pairs = [(piece(whole), piece(sliced)) for _ in range(ROUNDS)]
-    return [first for first, _ in pairs], [second for _, second in pairs]
+def timed(piece: Callable[[Subject], Trial], turns: int, whole: Subject, sliced: Subject) -> list[tuple[float, float]]:
+    """Rates of both, by round: the whole, the slices, the whole ..."""
+    rounds = []
+    for _ in range(ROUNDS):
+        pairs = [(piece(whole), piece(sliced)) for _ in range(turns)]
+        rounds.append((rate([pair[0] for pair in pairs]), rate([pair[1] for pair in pairs])))
+    return rounds
 
 
-def report(what: str, whole: list[float], sliced: list[float]) -> float:
-    """Print medians, spread and error; the error."""
-    error = median(sliced) / median(whole) - 1
+def rate(trials: list[Trial]) -> float:
+    """Tokens a second of all together."""
+    return sum(trial.tokens for trial in trials) / sum(trial.seconds for trial in trials)
+
+
+def report(what: str, rounds: list[tuple[float, float]]) -> float:
+    """Print medians, spread and error; the error, the median of the rounds' own."""
+    whole, sliced = zip(*rounds, strict=True)
+    errors = [said / found - 1 for found, said in rounds]
     print(
         f"  {what:10s} whole {median(whole):8.2f} tokens/s ({min(whole):.2f} to {max(whole):.2f})   "
-        f"slices {median(sliced):8.2f} ({min(sliced):.2f} to {max(sliced):.2f})   error {error:+.1%}",
+        f"slices {median(sliced):8.2f} ({min(sliced):.2f} to {max(sliced):.2f})   "
+        f"error {median(errors):+.1%} ({min(errors):+.1%} to {max(errors):+.1%})",
         flush=True,
     )
-    return error
+    return median(errors)
 
 
 if __name__ == "__main__":

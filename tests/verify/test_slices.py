@@ -1,11 +1,14 @@
 """Slices of models: which layers, how large, and what is worked out from their times."""
 
+import itertools
+
 import pytest
 
 from advisor.models.gguf_header import read_header
 from advisor.models.library import catalogue
+from advisor.verify.backends.sliced import Sliced
 from advisor.verify.slice_folder import clear_slice_files, make_slice_files
-from advisor.verify.slices import _period, slice_keys, slices_of, whole_seconds
+from advisor.verify.slices import SliceWeights, _period, slice_keys, slices_of, whole_seconds
 
 MIB, GIB = 2**20, 2**30
 
@@ -19,6 +22,22 @@ def test_the_time_of_the_whole_follows_from_two():
     """100 ms beside the layers and 2 ms for each unit of them: 4 and 8 units take 108 and 116 ms, 32 take 164 ms."""
     assert whole_seconds(0.108, 0.116, (4, 8, 32)) == pytest.approx(0.164)
     assert whole_seconds(0.5, 0.4, (4, 8, 32)) == 0.5, "noise makes no layer take less than nothing"
+
+
+def test_a_machine_that_slows_down_meanwhile_does_not_bend_the_forecast():
+    """A layer takes 1 ms, then 2 ms from the middle on, beside 10 ms: 1.5 ms for each of 32, with 20 of 40 steps done."""
+    steps = itertools.count()
+
+    class Slowing:
+        def __init__(self, layers: int) -> None:
+            self.layers = layers
+
+        def each_token(self, tokens: int):
+            for _ in range(tokens):
+                yield 0.010 + self.layers * (0.001 if next(steps) < 20 else 0.002)
+
+    layers = SliceWeights((4, 8, 32), (4, 8, 32), (4, 8, 32))
+    assert Sliced(Slowing(4), Slowing(8), layers).generate(20).seconds == pytest.approx(20 * (0.010 + 32 * 0.0015))
 
 
 @pytest.mark.parametrize(

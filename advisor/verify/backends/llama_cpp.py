@@ -172,13 +172,17 @@ class Loaded:
 
     def generate(self, tokens: int) -> Trial:
         """Random tokens one by one, as llama-bench's test_gen: which ones come out does not change the time."""
+        return Trial(tokens, sum(self.each_token(tokens)))
+
+    def each_token(self, tokens: int) -> Iterator[float]:
+        """The same as seconds of each token, computed when it is asked for."""
         self._clear()
         drawn = [self._first()] + [self._any() for _ in range(tokens - 1)]
-        start = self.clock()
         for token in drawn:
+            start = self.clock()
             self._decode([token])
             self._llama.llama_synchronize(self.context)
-        return Trial(tokens, self.clock() - start)
+            yield self.clock() - start
 
     def first_token(self, most: int) -> Trial:
         """Text to tokens, the prompt, and the likeliest first token of the answer."""
