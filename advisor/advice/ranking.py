@@ -76,7 +76,7 @@ def weighed_files(
     measured = [model for _, model in larger if quality_key(model, USUAL, purpose).score is not None]
     reachable = [model for model in measured if not hopeless(model, offered(model)[-1], machine, with_host=True)]
     in_part = [option for model in reachable[:IN_PART] if (option := _in_part(model, offered(model), machine, settings_for))]
-    return weigh([*whole, *in_part], machine, wishes, purpose, calibrated) if in_part else weighed
+    return tuple(sorted((*weighed, *weigh(in_part, machine, wishes, purpose, calibrated)), key=_by_worth))
 
 
 def _whole(model: Candidate, names: Sequence[str], machine: MachineProfile, settings_for: SettingsFor) -> list[Option]:
@@ -118,12 +118,14 @@ def weigh(
     purpose: Purpose,
     calibrated: Calibrated = not_calibrated,
 ) -> tuple[Weighed, ...]:
-    """The options by worth, best first, those that are advised before all others.
-
-    Ties fall by name, so that the same question gets the same answer.
-    """
+    """The options by worth, best first, those that are advised before all others."""
     found = [_weighed(option, machine, wishes, purpose, calibrated(option.plan)) for option in options]
-    return tuple(sorted(found, key=lambda one: (not one.advised, -one.worth, one.option.model.name, one.option.quantization)))
+    return tuple(sorted(found, key=_by_worth))
+
+
+def _by_worth(one: Weighed) -> tuple[bool, float, str, str]:
+    """Ties fall by name, so that the same question gets the same answer."""
+    return not one.advised, -one.worth, one.option.model.name, one.option.quantization
 
 
 def _weighed(
