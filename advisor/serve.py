@@ -183,11 +183,9 @@ def _warm_up() -> None:
     from advisor.ui.warm import warm_up
 
     collect_less_often()
-    # First what the first visitor waits for, then what figures and tables will import.
+    # First what the first visitor waits for, then what figures will import.
     warm_up()
-    import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
-    import pyarrow  # noqa: F401
 
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.

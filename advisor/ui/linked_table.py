@@ -30,7 +30,7 @@ def linked_table(
     first: int = 12,
 ) -> None:
     """Draw the table: `first` rows at once, the others on a click. `find` says what can be searched, `many` names rows."""
-    looks = [*kinds, *("" for _ in columns[len(kinds) :])]
-    lines = [[cell._asdict() if isinstance(cell, Link) else cell for cell in row] for row in rows]
-    data = {"columns": list(columns), "rows": lines, "kinds": looks, "find": find, "many": many, "first": first}
+    looks = (*kinds, *("" for _ in columns[len(kinds) :]))
+    lines = tuple([cell._asdict() if isinstance(cell, Link) else cell for cell in row] for row in rows)
+    data = {"columns": tuple(columns), "rows": lines, "kinds": looks, "find": find, "many": many, "first": first}
     _linked_table(key=key, data=data)

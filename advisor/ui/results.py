@@ -13,6 +13,7 @@ _results = st.components.v2.component("headroom_results", **component_files("res
 
 def results(rows: Sequence[dict[str, Any]], *, first: int = 25, key: str = "results") -> str | None:
     """Draw the rows (`words.result_row`); the address of the model that was asked for in this run, else None."""
-    chosen = _results(key=key, data={"rows": list(rows), "first": first, "legend": PARTS}, on_chosen_change=lambda: None).chosen
+    data = {"rows": tuple(rows), "first": first, "legend": tuple(PARTS.items())}
+    chosen = _results(key=key, data=data, on_chosen_change=lambda: None).chosen
     known = {row["href"] for row in rows}
     return chosen if isinstance(chosen, str) and chosen in known else None

@@ -1,4 +1,8 @@
-"""Figures and tables for reading, drawn as browser components: their texts are put in as text, whatever they hold."""
+"""Figures and tables for reading, drawn as browser components: their texts are put in as text, whatever they hold.
+
+What a component gets is tuples and plain values: Streamlit looks for data frames in lists and dicts, and loads pandas and
+pyarrow for that, 65 MiB.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -39,7 +43,7 @@ class Cell:
 
 def numbers(shown: Sequence[Number], *, key: str) -> None:
     """Draw figures side by side; on a phone two by two."""
-    _numbers(key=key, data={"numbers": [asdict(number) for number in shown]})
+    _numbers(key=key, data={"numbers": tuple(asdict(number) for number in shown)})
 
 
 def table(
@@ -52,9 +56,8 @@ def table(
     total: bool = False,
 ) -> None:
     """Draw a table. `stack`: a row becomes a block on a phone, else the table scrolls itself. `total`: the last row sums up."""
-    looks = [*kinds, *("" for _ in columns[len(kinds) :])]
-    lines = [list(row) for row in rows]
-    _table(key=key, data={"columns": list(columns), "rows": lines, "kinds": looks, "stack": stack, "total": total})
+    looks = (*kinds, *("" for _ in columns[len(kinds) :]))
+    _table(key=key, data={"columns": tuple(columns), "rows": tuple(rows), "kinds": looks, "stack": stack, "total": total})
 
 
 def matrix(
@@ -69,11 +72,11 @@ def matrix(
 
     `signs` says what each verdict's sign means.
     """
-    heads = [{"name": short, "title": whole} for short, whole in machines]
-    lines = [{"name": name, "cells": [asdict(cell) for cell in cells]} for name, cells in rows]
-    _matrix(key=key, data={"corner": corner, "machines": heads, "rows": lines, "signs": dict(signs)})
+    heads = tuple({"name": short, "title": whole} for short, whole in machines)
+    lines = tuple({"name": name, "cells": [asdict(cell) for cell in cells]} for name, cells in rows)
+    _matrix(key=key, data={"corner": corner, "machines": heads, "rows": lines, "signs": tuple(signs.items())})
 
 
 def legend(entries: Sequence[tuple[str, str, str]], *, key: str) -> None:
     """Draw what the colours of a figure mean, each name after its colour; it wraps on a phone."""
-    _legend(key=key, data={"entries": [{"name": name, "colour": colour, "kind": kind} for name, colour, kind in entries]})
+    _legend(key=key, data={"entries": tuple({"name": name, "colour": colour, "kind": kind} for name, colour, kind in entries)})

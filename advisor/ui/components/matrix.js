@@ -48,7 +48,7 @@ export default function ({ data, parentElement }) {
   body.append(...data.rows.map((row) => rowOf(row, data.machines)));
   parentElement.querySelector("table").replaceChildren(head, body);
   parentElement.querySelector(".legend").replaceChildren(
-    ...Object.entries(data.signs).map(([verdict, meaning]) => {
+    ...data.signs.map(([verdict, meaning]) => {
       const entry = made("li");
       entry.append(sign(verdict), document.createTextNode(" " + meaning));
       return entry;

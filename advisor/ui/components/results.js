@@ -118,7 +118,7 @@ function draw(root, state) {
   const shown = state.all ? rows : rows.slice(0, state.data.first);
   drawVerdicts(root, found, state);
   root.querySelector(".legend").replaceChildren(
-    ...Object.entries(state.data.legend)
+    ...state.data.legend
       .filter(([kind]) => kind !== "in_use" || shown.some((row) => row.parts.some((part) => part.kind === kind)))
       .map(([kind, label]) => element("li", kind, label)),
   );
