@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.errors import QuestionError
 from advisor.models.library import CatalogueModel, catalogue
-from advisor.models.published import published_band, published_bytes, recipe_of, unknown_band
+from advisor.models.published import Recipe, published_band, published_bytes, recipe_of, unknown_band
 from advisor.models.quantization import Quantization, quantization
 from advisor.units import GIB
 
@@ -41,9 +41,10 @@ WITH_FLOATS = re.compile(r"b?f(?:16|32)_q\d", re.IGNORECASE)
 """What says in a file's name that part of it is in 16 bits: "bf16_q8_0"."""
 VARIANT = re.compile(r"optimized", re.IGNORECASE)
 """What says that its types are others than its quantization's: "Q4_K_M-hip-optimized"."""
-BITS_Q8_0 = 8.5
 FEWEST_BITS = 1.5625
 """Bits a weight of iq1_s; no type of llama-quantize takes fewer."""
+IMATRIX_ONLY = ("IQ1_", "IQ2_")
+"""What llama-quantize has never made without an importance matrix."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     rows = [json.loads(line) for line in options.file.read_text("utf-8").splitlines() if line.strip()]
     skipped: Counter[str] = Counter()
-    other_models = {_repository(row) for row in rows if _lacks_weights(row, BITS_Q8_0)}
-    compared = [found for row in rows if (found := _compare(row, skipped, other_models))]
+    repositories = Repositories.of(rows)
+    compared = [found for row in rows if (found := _compare(row, skipped, repositories))]
     plain = [row for row in compared if row.kind == "plain"]
     _print_group("exact sizes, plain names", [row for row in plain if not row.rounding], options.worst)
     rounded = [row for row in plain if row.rounding]
@@ -102,7 +103,34 @@ def _of(rows: Sequence[Compared], *, many: bool) -> list[Compared]:
     return [row for row in rows if (row.uploader in HABITS) == many]
 
 
-def _compare(row: dict[str, Any], skipped: Counter[str], other_models: AbstractSet[str] = frozenset()) -> Compared | None:
+@dataclass(frozen=True)
+class Repositories:
+    """What some files of a repository tell of its others, by "owner/name"."""
+
+    other_models: AbstractSet[str] = frozenset()
+    """Their Q8_0 holds fewer weights than the model that they are named after."""
+    with_imatrix: AbstractSet[str] = frozenset()
+    """They hold a type that is not made without an importance matrix: all their files are made with it."""
+    dynamic: AbstractSet[str] = frozenset()
+    """They hold unsloth's UD- types: copies of unsloth's files, or made by its recipe."""
+
+    @classmethod
+    def of(cls, rows: Sequence[dict[str, Any]]) -> "Repositories":
+        """What `rows` tell."""
+        named = [(_repository(row), name, row) for row in rows if row.get("file") and (name := _quantization(row))]
+        lacking = {repository for repository, name, row in named if name.name == "Q8_0" and _lacks_weights(row)}
+        imatrix = {repository for repository, name, _ in named if name.exact and name.name.startswith(IMATRIX_ONLY)}
+        return cls(lacking, imatrix, {repository for repository, name, _ in named if name.name.startswith("UD-")})
+
+    def recipe(self, model: CatalogueModel, repository: str, made: date | None) -> Recipe:
+        """The recipe of a repository's files."""
+        if repository in self.dynamic:
+            return recipe_of(model, f"unsloth/{repository.partition('/')[2]}", made)
+        recipe = recipe_of(model, repository, made)
+        return replace(recipe, imatrix=True) if recipe.imatrix is None and repository in self.with_imatrix else recipe
+
+
+def _compare(row: dict[str, Any], skipped: Counter[str], repositories: Repositories = Repositories()) -> Compared | None:
     model, name = _model(row), _quantization(row)
     if model is None:
         skipped["of models outside the catalogue"] += 1
@@ -121,13 +149,13 @@ def _compare(row: dict[str, Any], skipped: Counter[str], other_models: AbstractS
         skipped["whose size is a fact of the catalogue"] += 1
         return None
     repository = _repository(row)
-    if repository in other_models:
+    if repository in repositories.other_models:
         skipped[f"of {repository}, whose Q8_0 holds fewer weights than {model.name}"] += 1
         return None
     if published < model.parameters * FEWEST_BITS / 8:
         skipped[f"cut off ({row.get('file')}: {8 * published / model.parameters:.2f} bits a weight)"] += 1
         return None
-    recipe = recipe_of(model, repository, date.fromisoformat(f"{row['made']}-01") if "made" in row else None)
+    recipe = repositories.recipe(model, repository, date.fromisoformat(f"{row['made']}-01") if "made" in row else None)
     if "tensors" in row:
         recipe = replace(recipe, tensors=tuple(sorted((dict(recipe.tensors) | row["tensors"]).items())))
     file = str(row.get("file") or f"{model.id} {name.name}")
@@ -169,17 +197,16 @@ def _repository(row: dict[str, Any]) -> str:
     return str(row.get("uploader") or row.get("repo") or "unknown")
 
 
-def _lacks_weights(row: dict[str, Any], bits: float) -> bool:
-    """A file in Q8_0, whose tensors all take `bits` a weight or more, that is smaller than the model's weights are.
+def _lacks_weights(row: dict[str, Any]) -> bool:
+    """Of a file in Q8_0, whose tensors all take 8.5 bits a weight or more: it is smaller than the model's weights are.
 
-    Files of the same repository are then of something else than the model it is named after. Originals that are quantized
-    themselves (gpt-oss) keep their smaller types.
+    Originals that are quantized themselves (gpt-oss) keep their smaller types.
     """
-    model, name = _model(row), _quantization(row)
+    model = _model(row)
     published, rounding = _published(row)
-    if model is None or name is None or published is None or name.name != "Q8_0" or model.native_quantization:
+    if model is None or published is None or model.native_quantization:
         return False
-    return published + rounding < model.parameters * bits / 8
+    return published + rounding < model.parameters * 8.5 / 8
 
 
 PRINTED_UNITS = {"GB": GIB, "MB": GIB // 1024}

@@ -130,3 +130,23 @@ def test_a_name_that_says_more_than_its_quantization_is_no_plain_name(file: str,
     found = size_accuracy._compare(_row(file=file), Counter())
     assert found is not None
     assert found.kind == kind
+
+
+def test_other_files_of_a_repository_tell_how_it_was_made() -> None:
+    """IQ2_M is not made without an importance matrix, which IQ4_XS is smaller with; UD- files are made by unsloth's recipe."""
+    rows = [_row(quant="IQ4_XS", file="x-IQ4_XS.gguf"), _row(quant="IQ2_M", file="x-IQ2_M.gguf", size_gib=2.7)]
+    with_it, without = (
+        size_accuracy._compare(rows[0], Counter(), size_accuracy.Repositories.of(some)) for some in (rows, rows[:1])
+    )
+    assert with_it is not None
+    assert without is not None
+    assert with_it.predicted < without.predicted
+
+    model, unknown = "qwen3.5-35b-a3b", size_accuracy.Repositories.of([])
+    dynamic = [_row(model=model, size_gib=19.0), _row(model=model, quant="UD-IQ2_M", file="x-UD-IQ2_M.gguf", size_gib=11.7)]
+    found, alone = (
+        size_accuracy._compare(dynamic[0], Counter(), known) for known in (size_accuracy.Repositories.of(dynamic), unknown)
+    )
+    assert found is not None
+    assert alone is not None
+    assert (found.kind, alone.kind) == ("own", "plain")
