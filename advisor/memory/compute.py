@@ -55,7 +55,6 @@ def compute_buffers(
     *,
     context: int | None = None,
     backend: Backend | None = None,
-    rough: bool = False,
 ) -> tuple[ComputeBuffer, ...]:
     """The compute buffer of each device, the host last. `context` replaces the settings' context.
 
@@ -68,7 +67,6 @@ def compute_buffers(
         rules,
         settings.context if context is None else context,
         backend=backend,
-        rough=rough,
     )
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
     if tried and not flash_attention_stays(facts):

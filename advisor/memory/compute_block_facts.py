@@ -1,6 +1,5 @@
 """The blocks of a model as their compute graph depends on them, by placement."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
 
@@ -20,7 +19,6 @@ SizedBlock = tuple[Block, tuple[int, ...]]
 _F32_BYTES = 4
 _SPARSE_BLOCKS = 10
 """Gemma 3n keeps only the largest activations in its first blocks (n_layer_sparsity, src/models/models.h)."""
-_OFTEN = 2
 
 
 class _BlockMaker:
@@ -99,17 +97,3 @@ def _rotates(hp: Hyperparameters, index: int) -> bool:
     if hp.architecture in ("cohere2", "cohere2moe", "exaone4", "exaone-moe") and hp.sliding_window:
         return hp.attention[index] is not Attention.FULL
     return True
-
-
-def fewer(blocks: Sequence[SizedBlock]) -> list[SizedBlock]:
-    """The blocks of a rough layout: two of each kind, those around a change of device, and the last ones."""
-    chosen: list[SizedBlock] = []
-    seen: dict[SizedBlock, int] = {}
-    last = len(blocks) - 1
-    for index, one in enumerate(blocks):
-        device = one[0].device
-        edge = index > last - 2 or blocks[index + 1][0].device != device or blocks[index - 1][0].device != device
-        if edge or seen.get(one, 0) < _OFTEN:
-            chosen.append(one)
-            seen[one] = seen.get(one, 0) + 1
-    return chosen

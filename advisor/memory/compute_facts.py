@@ -9,7 +9,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from advisor.machines.profile import Backend
 from advisor.memory.backends import RULES
 from advisor.memory.cache import cache_cells
-from advisor.memory.compute_block_facts import blocks_of, fewer
+from advisor.memory.compute_block_facts import blocks_of
 from advisor.memory.compute_blocks import LAYER_NORM, RMS_WITH_BIAS, Block, GraphShape
 from advisor.memory.compute_encoder import ENCODERS
 from advisor.memory.compute_model import END_WEIGHTS, Ends
@@ -76,9 +76,8 @@ def facts_of(
     context: int,
     *,
     backend: Backend | None,
-    rough: bool = False,
 ) -> Facts:
-    """The facts of one question; of few blocks, where `rough`."""
+    """The facts of one question."""
     hp = model.hyperparameters
     flash = uses_flash_attention(settings, hp, rules)
     slots = settings.slots
@@ -141,8 +140,6 @@ def facts_of(
         per_layer_on_host=rules.per_layer_on_host,
     )
     sized = blocks_of(model, placement, padded=RULES[backend or ""].row_padding > 0)
-    if rough:
-        sized = fewer(sized)
     # Only what is copied between devices needs its size: nothing is where all of it lies on one.
     alone = placement.gpus == 0
     return Facts(

@@ -121,8 +121,7 @@ def _place_all(layout: Layout, devices: Sequence[Device], layers: int | None = N
 def _largest(layout: Layout, candidate: Callable[[int], Placement], limits: Mapping[int, int], low: int, high: int) -> int:
     """The largest number whose placement keeps every GPU of `limits` within its limit; `low` is taken as good, `high` as not.
 
-    Compute buffers hardly change from one number to the next, so they are laid out only for numbers that they may decide; a
-    rough guess says where to begin.
+    Compute buffers hardly change from one number to the next, so they are laid out only for numbers that they may decide.
     """
     compute = np.zeros(candidate(low).device_count, dtype=np.int64)
 
@@ -137,7 +136,7 @@ def _largest(layout: Layout, candidate: Callable[[int], Placement], limits: Mapp
         return bottom
 
     if high - low > 1:
-        compute = layout.rough_compute(candidate(max(most(low, high), low + 1)))
+        compute = layout.compute(candidate(max(most(low, high), low + 1)))
     of = high
     while high - low > 1:
         bottom = most(low, high)

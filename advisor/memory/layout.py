@@ -54,11 +54,6 @@ class Layout:
             found = self._compute[placement] = np.array([buffer.n_bytes for buffer in buffers], dtype=np.int64)
         return found
 
-    def rough_compute(self, placement: Placement) -> NDArray[np.int64]:
-        """A guess of `compute`, made many times faster."""
-        buffers = compute_buffers(self.model, placement, self.settings, self.rules, backend=self.backend, rough=True)
-        return np.array([buffer.n_bytes for buffer in buffers], dtype=np.int64)
-
     def resident(self, placement: Placement) -> NDArray[np.int64]:
         """Weights, KV cache and recurrent state together by device: all but the compute buffers."""
         kv, state = self.cache.by_device(placement)
