@@ -137,6 +137,11 @@ def _assumptions(layout: Layout, placement: Placement, devices: Sequence[Device]
             f"The context of {settings.context:,} tokens is longer than the {hp.context_length:,} that the model was "
             "trained for."
         )
+    if settings.depth > settings.context:
+        said.append(
+            f"{settings.depth:,} tokens do not fit a context of {settings.context:,}: the speed is that at {settings.depth:,}, "
+            "the memory that of the context; ask for both with --context."
+        )
     if settings.context < asked.context:
         said.append(f"The context was lowered from {asked.context:,} to {settings.context:,} tokens to fit the GPU's memory.")
     skipped = _skipped_bytes(layout)

@@ -205,6 +205,12 @@ def test_a_context_that_was_not_asked_for_may_be_lowered() -> None:
     assert not any("lowered" in said for said in kept.assumptions)
 
 
+@pytest.mark.parametrize(("depth", "said"), [(8192, False), (8193, True), (50_000, True)])
+def test_a_depth_that_the_context_does_not_hold_is_said(depth: int, said: bool) -> None:
+    found = plan("gpt-oss-20b", machine("rtx-3090"), context=8192, depth=depth)
+    assert any(f"{depth:,} tokens do not fit a context of 8,192" in one for one in found.assumptions) == said
+
+
 def test_a_gpu_in_use_holds_fewer_layers() -> None:
     card = machine("rtx-3060-12gb")
     busy = card.model_copy(update={"gpus": (card.gpus[0].model_copy(update={"in_use_bytes": 4 * GIB}),)})
