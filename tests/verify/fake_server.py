@@ -18,6 +18,8 @@ class Talk(BaseHTTPRequestHandler):
     pages: ClassVar[Pages] = {}
     answers: ClassVar[dict[str, Answer]] = {}
     asked: ClassVar[list[tuple[str, dict[str, Any]]]] = []
+    pause: ClassVar[Callable[[float], None]] = staticmethod(time.sleep)
+    """What a server does between two tokens."""
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -66,10 +68,12 @@ class Talk(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(pages: Pages, answers: dict[str, Answer]) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+def serving(
+    pages: Pages, answers: dict[str, Answer], pause: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
     """The address of such a server, and what it was asked by POST."""
     asked: list[tuple[str, dict[str, Any]]] = []
-    handler = type("Here", (Talk,), {"pages": pages, "answers": answers, "asked": asked})
+    handler = type("Here", (Talk,), {"pages": pages, "answers": answers, "asked": asked, "pause": staticmethod(pause)})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -82,6 +86,31 @@ def serving(pages: Pages, answers: dict[str, Answer]) -> Iterator[tuple[str, lis
 
 STEP_S = 0.004
 """Between two tokens of these servers."""
+
+
+class SharedClock:
+    """A clock that a client reads at each event, and that a server moves on only when the client has read it since.
+
+    However busy the machine is, a token takes as long as the server says. An answer begins with a pause, for the prompt.
+    """
+
+    def __init__(self) -> None:
+        self._now, self._reads, self._seen = 0.0, 0, 0
+        self._changed = threading.Condition()
+
+    def perf_counter(self) -> float:
+        """The client's look at it, in seconds."""
+        with self._changed:
+            self._reads += 1
+            self._changed.notify_all()
+            return self._now
+
+    def pause(self, seconds: float) -> None:
+        """The server's pause."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._reads > self._seen, timeout=20)
+            self._seen, self._now = self._reads, self._now + seconds
+
 
 # --- Ollama: docs/api.md, "Generate a completion", "List Local Models", "List Running Models", "Version" ---
 
@@ -104,19 +133,18 @@ OLLAMA_PAGES: Pages = {
 def ollama(talk: Talk, body: dict[str, Any]) -> None:
     """A completion with Ollama's own figures, in nanoseconds."""
     count, prompt = body["options"]["num_predict"], len(body["prompt"].split())
-    time.sleep(STEP_S)
+    talk.pause(STEP_S)
     talk.begin()
-    start = time.perf_counter_ns()
     for _ in range(count):
         talk.line({"model": body["model"], "response": " word", "done": False}, sse=False)
-        time.sleep(STEP_S)
+        talk.pause(STEP_S)
     figures = {
         "total_duration": 1,
         "load_duration": 250_000_000,
         "prompt_eval_count": prompt,
         "prompt_eval_duration": 4_000_000,
     }
-    figures |= {"eval_count": count, "eval_duration": time.perf_counter_ns() - start}
+    figures |= {"eval_count": count, "eval_duration": round(count * STEP_S * 1e9)}
     talk.line({"model": body["model"], "response": "", "done": True, "done_reason": "stop", **figures}, sse=False)
 
 
@@ -125,11 +153,11 @@ def ollama(talk: Talk, body: dict[str, Any]) -> None:
 
 def completions(talk: Talk, body: dict[str, Any], **last: Any) -> None:
     """A streamed completion with its usage at the end."""
-    time.sleep(STEP_S)
+    talk.pause(STEP_S)
     talk.begin()
     for _ in range(body["max_tokens"]):
         talk.line({"object": "text_completion", "choices": [{"index": 0, "text": " word", "finish_reason": None}]})
-        time.sleep(STEP_S)
+        talk.pause(STEP_S)
     talk.line({"object": "text_completion", "choices": [{"index": 0, "text": "", "finish_reason": "length"}], **last})
     prompt = len(body["prompt"].split())
     talk.line({"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": body["max_tokens"]}})

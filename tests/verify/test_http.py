@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from tests.verify.fake_server import (
     OPENAI_PAGES,
     STEP_S,
     VLLM_PAGES,
+    SharedClock,
     completions,
     ollama,
     serving,
@@ -37,6 +37,14 @@ def run(address: str, **fields):
     last = json.loads(told.getvalue().splitlines()[-1])
     assert last["event"] == "result"
     return result_of(last["result"])
+
+
+@pytest.fixture
+def pause(monkeypatch):
+    """Time as the worker reads it passes only by this."""
+    clock = SharedClock()
+    monkeypatch.setattr(http, "time", clock)
+    return clock.pause
 
 
 def failure(address: str, **fields) -> RunError:
@@ -102,13 +110,13 @@ def test_a_name_that_means_several_models_is_asked_back():
         Server("lm-studio").choose("a")
 
 
-def test_ollamas_own_figures_count():
-    with serving(OLLAMA_PAGES, {"/api/generate": ollama}) as (address, asked):
+def test_ollamas_own_figures_count(pause):
+    with serving(OLLAMA_PAGES, {"/api/generate": ollama}, pause) as (address, asked):
         found = run(address, model="llama3.2")
     assert found.engine == "Ollama 0.12.6"
     assert found.load_s == 0.25
     assert all(trial.seconds == 0.004 for trial in found.prompt)
-    assert statistics.median(trial.rate for trial in found.generate) < 1 / STEP_S
+    assert all(trial.rate == pytest.approx(1 / STEP_S) for trial in found.generate)
     assert found.notes == []
     assert found.memory == {
         "process_peak_bytes": 500_000_000,
@@ -121,41 +129,42 @@ def test_ollamas_own_figures_count():
 
 
 @pytest.mark.parametrize(("pages", "kind"), [(VLLM_PAGES, "vLLM 0.11.0"), (OPENAI_PAGES, "a server with OpenAI's API")])
-def test_a_server_without_timings_is_timed_on_the_wire(pages, kind):
-    with serving(pages, {"/v1/completions": completions}) as (address, asked):
+def test_a_server_without_timings_is_timed_on_the_wire(pages, kind, pause):
+    with serving(pages, {"/v1/completions": completions}, pause) as (address, asked):
         found = run(address)
     assert found.engine == kind
-    assert 0.02 / STEP_S < max(trial.rate for trial in found.generate) < 1 / STEP_S
+    assert all(trial.rate == pytest.approx(1 / STEP_S) for trial in found.generate)
     assert all(trial.tokens == 15 for trial in found.generate), "15 steps lie between 16 tokens"
     assert all(body.get("ignore_eos") is (True if "vLLM" in kind else None) for _, body in asked)
 
 
-def test_lm_studios_own_figures_count():
+def test_lm_studios_own_figures_count(pause):
     """Its stats: docs "REST API v0", generation_time and time_to_first_token in seconds."""
 
     def answer(talk, body):
         spent = body["max_tokens"] * STEP_S * 1.05
         completions(talk, body, stats={"generation_time": spent, "time_to_first_token": 0.004, "tokens_per_second": 1})
 
-    with serving(LM_STUDIO_PAGES, {"/v1/completions": answer}) as (address, _):
+    with serving(LM_STUDIO_PAGES, {"/v1/completions": answer}, pause) as (address, _):
         found = run(address)
     assert {trial.seconds for trial in found.generate} == {16 * STEP_S * 1.05}
     assert found.prompt[0].seconds == 0.004
 
 
-def test_a_server_that_lies_about_its_times_is_timed_on_the_wire():
+def test_a_server_that_lies_about_its_times_is_timed_on_the_wire(pause):
     def liar(talk, body):
         count = body["options"]["num_predict"]
+        talk.pause(STEP_S)
         talk.begin()
         for _ in range(count):
             talk.line({"response": " word", "done": False}, sse=False)
-            time.sleep(STEP_S)
+            talk.pause(STEP_S)
         lies = {"prompt_eval_count": 50, "prompt_eval_duration": -5, "eval_count": count, "eval_duration": 10}
         talk.line({"response": "", "done": True, **lies}, sse=False)
 
-    with serving(OLLAMA_PAGES, {"/api/generate": liar}) as (address, _):
+    with serving(OLLAMA_PAGES, {"/api/generate": liar}, pause) as (address, _):
         found = run(address, model="llama3.2")
-    assert max(trial.rate for trial in found.generate) < 1 / STEP_S
+    assert all(trial.rate == pytest.approx(1 / STEP_S) for trial in found.generate)
     assert found.notes == ["The server's own timings do not agree with its stream, so the stream was timed."]
 
 
