@@ -48,9 +48,12 @@ def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) ->
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings().trusted_proxies)
     import streamlit as st
 
+    from advisor.ui.streamlit_costs import spare
+
     # Streamlit looks for static/ beside the script that was started, and would take this command's arguments for the page's.
     sys.argv = [str(entry)]
     _few_arenas()
+    spare()
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
     logging.getLogger("uvicorn.access").disabled = True
     options = server_options(host, chosen, hosted=settings().hosted)
