@@ -144,13 +144,15 @@ def _by_formula(groups: TensorGroups, names: Sequence[str], *, every: bool) -> d
 def _file(model: ModelMetadata, groups: TensorGroups, name: str, tensors: Sequence[Tensor]) -> PlannedFile:
     mixture = model.hyperparameters.expert_count > 0
     listed = catalogue().find(model.id) if model.predicted else None
-    exact = sum(tensor.n_bytes for tensor in tensors)
-    # Publishers' own mixes: their sizes are those of the base mix times what published files say.
-    weights = exact if quantization(name).exact else int(quantized_bytes(groups, (name,))[0])
     header = _header_bytes(model)
     padding = sum(padded(tensor.n_bytes) - tensor.n_bytes for tensor in tensors)
-    if listed and header is not None and (known := listed.entry.published_bytes.get(name)):
-        weights = known - padded(header) - padding
+    stated = None if listed is None or quantization(name).exact else listed.quantized(name).file_bytes
+    if stated is not None and header is not None:  # a publisher's own mix: its types are not known, its size is
+        weights = stated - padded(header) - padding
+    elif quantization(name).exact:
+        weights = sum(tensor.n_bytes for tensor in tensors)
+    else:
+        weights = int(quantized_bytes(groups, (name,))[0])
     counted = Counter(_ggml_name(tensor.type) for tensor in tensors)
     return PlannedFile(
         quantization=name,

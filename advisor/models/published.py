@@ -126,8 +126,6 @@ def published_bytes(model: CatalogueModel, name: str, recipe: Recipe, *, with_he
 def published_band(model: CatalogueModel, name: str, recipe: Recipe) -> Band:
     """How far a file that a publisher made by `recipe` may be from `published_bytes`: (lowest, highest) relative difference."""
     entry = quantization(name)
-    if known := model.entry.published_bytes.get(entry.name):
-        return -WHOLE_GB / known, WHOLE_GB / known
     if not entry.exact:
         return error_band(name, mixture=model.hyperparameters.expert_count > 1)
     if recipe.own is None or entry.default_bits >= 8:
@@ -148,13 +146,13 @@ def band_of_publishers(model: CatalogueModel, name: str) -> Band:
 
     Those whose recipes are their own altogether are left out, and those who stopped before the model came out.
     """
+    if known := model.entry.published_bytes.get(quantization(name).name):
+        return -WHOLE_GB / known, WHOLE_GB / known
     try:
         today = published_bytes(model, name, Recipe(Era()))
     except QuestionError:  # a quantization that the model cannot have
         return ROUNDING
     low, high = published_band(model, name, Recipe(Era()))
-    if quantization(name).name in model.entry.published_bytes:
-        return low, high
     for publisher in (None, *_usual_publishers(model)):
         recipe = recipe_of(model, publisher)
         size = published_bytes(model, name, recipe)
