@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from advisor.errors import QuestionError
 from advisor.models.block_tensors import BlockTensors
 from advisor.models.hyperparameters import Hyperparameters
+from advisor.models.quantization_facts import EMBEDDINGS, Category, Era
 from advisor.models.quantization_groups import Overrides, TensorGroups, group_tensors
 from advisor.models.quantization_names import QUANTIZATIONS, Quantization, parse_quantization, quantization
-from advisor.models.quantization_rules import EMBEDDINGS, Category, Era, choose_type
+from advisor.models.quantization_rules import choose_type
 from advisor.models.tensor import Tensor
 from advisor.models.tensor_shape import NamedShape
 from advisor.models.weight_table import WeightTable

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from advisor.models.block_tensors import BlockTensors, NamedShapes
 from advisor.models.hyperparameters import Hyperparameters
-from advisor.models.quantization_rules import FEED_FORWARD, V_LIKE, Category, Era, TensorFacts, Traits
+from advisor.models.quantization_facts import FEED_FORWARD, V_LIKE, Category, Era, TensorFacts, Traits
 from advisor.models.tensor_role import Role, role_of
 
 Overrides = Sequence[tuple[str, GGMLQuantizationType]]
