@@ -14,6 +14,7 @@ from advisor.errors import EngineFailedError, QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.memory.assembly import Arrangement, Components, assemble
 from advisor.memory.backends import RULES
+from advisor.memory.graph_room import check_graph
 from advisor.memory.plan import MemoryPlan
 from advisor.memory.planner import Projector, arrange, arrange_draft
 from advisor.memory.rules import rules_for
@@ -44,6 +45,7 @@ def engine_plan(
     """
     check_build(settings)
     arrangement = arrange(model, machine, settings, gpus=gpus, projector=projector, draft=draft, lower_context=lower_context)
+    check_graph(arrangement.layout, arrangement.placement)  # it would end the engine's process, which says nothing of why
     question = question_for(arrangement)
     pool = pool or engine_pool()
     check_engine(pool)

@@ -69,9 +69,10 @@ class Engine:
                 by_log = question.by_log or self.library.memory_breakdown is None
                 held = None if by_log else self._breakdown(context, gpus)
                 compute = self._compute(context, gpus)
+                graph = self._graph(context)
             finally:
                 self._llama.llama_free(context)
-        return self._figures(question, gpus, held, compute, log)
+        return self._figures(question, gpus, held, compute, graph, log)
 
     def _model(self, question: PlanQuestion, gpus: tuple[VirtualGpu, ...]) -> tuple[Address, dict[int, str]]:
         """The loaded model and the devices of its layers; of an earlier question, where only other settings were asked for."""
@@ -149,12 +150,21 @@ class Engine:
         by_buffer = dict(zip(found, sizes, strict=False))
         return [by_buffer[buffer] for buffer in buffers]
 
+    def _graph(self, context: Address) -> tuple[int, int] | None:
+        """Entries of the scheduler's table that the last graph took, and of the whole table."""
+        if self.library.scheduler is None:
+            return None
+        table = Scheduler.from_address(self.library.scheduler(context)).hash_set
+        words = (ctypes.c_uint32 * (-(-table.size // 32))).from_address(table.used)  # ggml_bitset_t
+        return sum(word.bit_count() for word in words), table.size
+
     def _figures(
         self,
         question: PlanQuestion,
         gpus: tuple[VirtualGpu, ...],
         held: list[tuple[int, int, int]] | None,
         compute: list[int] | None,
+        graph: tuple[int, int] | None,
         log: PlanLog,
     ) -> PlanFigures:
         buffers = [*(gpu.buffer_type for gpu in gpus), self.library.cpu_buffer_type]
@@ -183,6 +193,7 @@ class Engine:
             layers=tuple(names.get(log.layers[layer], len(gpus)) for layer in sorted(log.layers)),
             flash_attention=log.flash_attention,
             copies=log.copies or 1,
+            graph=graph,
         )
 
     # --- quantizing ---------------------------------------------------------------------------------

@@ -78,6 +78,8 @@ class PlanFigures(_Message):
     """What "auto" came out as; None where it was asked for."""
     copies: int
     """Copies of the graph's inputs: more than 1 where GPUs run as a pipeline."""
+    graph: tuple[int, int] | None
+    """Tensors of the graph that the scheduler laid out last, and how many it has room for; None where it is out of reach."""
 
 
 @dataclass(frozen=True, slots=True)

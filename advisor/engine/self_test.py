@@ -42,7 +42,7 @@ def is_known(figures: PlanFigures, known: PlanFigures) -> bool:
     """True where `figures` are `known`, to the precision of the log where only that could be read."""
     if figures.weights is not None:
         return figures == known
-    log_only = replace(known, weights=None, kv_cache=None, compute=figures.compute)
+    log_only = replace(known, weights=None, kv_cache=None, compute=figures.compute, graph=figures.graph)
     near = all(abs(ours - theirs) <= _ROUNDING for ours, theirs in zip(figures.compute, known.compute, strict=True))
     return near and figures == log_only
 
@@ -99,6 +99,7 @@ KNOWN: tuple[PlanFigures, ...] = (
         layers=(1,) * 11 + (0,) * 20,
         flash_attention=None,
         copies=1,
+        graph=(1638, 4099),
     ),
     PlanFigures(
         weights=(60284928, 82833152, 30081024),
@@ -111,6 +112,7 @@ KNOWN: tuple[PlanFigures, ...] = (
         layers=(0,) * 16 + (1,) * 15,
         flash_attention=True,
         copies=4,
+        graph=(1276, 4099),
     ),
 )
 """What the pinned engine plans for `questions`. Weights are the tensor table's, each quantized tensor with the rest of its row

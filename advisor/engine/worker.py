@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ MEMORY_LIMIT_BYTES = 2 << 30
 _ERROR_LINES = 40
 OVER_LIMIT = "the engine needed more memory than it may take"
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "GGML_ASSERT(ctx->mem_buffer != NULL)", "failed to allocate")
+_ASSERTION = re.compile(r"\.(?:c|cpp|h|cu|m|mm):\d+: ")
+"""What ggml_abort prints before it ends the process: file, line, and a reason (ggml/src/ggml.c, GGML_ABORT and GGML_ASSERT)."""
 
 Question = PlanQuestion | QuantizeQuestion
 Figures = PlanFigures | QuantizeFigures
@@ -102,7 +105,7 @@ class Worker:
         figures = ANSWERS[answer["answer"]].from_json(answer["values"])
         if not isinstance(figures, Failure):
             return figures
-        if any(mark in figures.reason for mark in _OUT_OF_MEMORY):
+        if _says_out_of_memory(figures.reason):
             # Caught by the engine itself; what it left behind is not to be trusted.
             raise self._ended_for_memory()
         if figures.kind == "refused":
@@ -149,9 +152,9 @@ class Worker:
 
 def end_of_worker(code: int, said: tuple[str, ...]) -> str:
     """Why a worker ended, from its exit code and its last words on stderr, as the beginning of a sentence."""
-    if any(mark in line for line in said for mark in _OUT_OF_MEMORY):
+    if any(map(_says_out_of_memory, said)):
         return OVER_LIMIT
-    assertion = next((line for line in said if "GGML_ASSERT" in line or "GGML_ABORT" in line), None)
+    assertion = next((line for line in said if _ASSERTION.search(line)), None)
     if assertion is not None:
         return f"the engine stopped at a check of its own ({assertion.split('/')[-1].strip()})"
     if code < 0:
@@ -163,6 +166,10 @@ def end_of_worker(code: int, said: tuple[str, ...]) -> str:
         return f"the engine's process {how} ({name})"
     last = next((line.strip() for line in reversed(said) if line.strip()), "")
     return f"the engine's process ended (exit code {code}{', ' + last if last else ''})"
+
+
+def _says_out_of_memory(text: str) -> bool:
+    return any(mark in text for mark in _OUT_OF_MEMORY)
 
 
 def _environment(memory_limit_bytes: int) -> dict[str, str]:

@@ -8,6 +8,11 @@ from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS, Node
 from advisor.models.hyperparameters import Attention
 
 SLIDING = (Attention.SLIDING, Attention.CHUNKED)
+SCALED_QUERIES = frozenset({"gemma", "gemma2", "gemma3", "gemma-embedding", "phi2", "phi3", "phimoe"})
+"""Architectures that scale queries by an operation of its own, in their place (Qcur = ggml_scale in src/models/)."""
+
+_MAVERICK_EXPERTS = 128
+"""By which the engine knows Llama 4 Maverick (src/models/llama4.cpp:36-41)."""
 
 
 def attention(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
@@ -28,6 +33,7 @@ def attention(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
 def _query_key_value(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node | None, Node | None]:
     """build_qkv: heads split, not yet normed or rotated."""
     g, tokens = b.graph, b.shape.tokens
+    g.left_out += b.shape.architecture in SCALED_QUERIES
     q_shape = (block.key_length, block.heads, tokens)
     k_shape = (block.key_length, block.kv_heads, tokens)
     v_shape = (block.value_length, block.kv_heads, tokens)
@@ -55,7 +61,10 @@ def _over_all_heads(block: Block, name: str) -> bool:
 
 def _normed_whole(b: BlockBuilder, block: Block, index: int, flat: Node, name: str) -> Node:
     """Queries or keys before they are split into heads, normed where the norm spans all of them."""
-    return b.norm(block, index, flat, name) if _over_all_heads(block, name) else flat
+    if not _over_all_heads(block, name):
+        return flat
+    b.graph.left_out += 2 * b.shape.cacheless  # split into heads, and whole again (src/models/bert.cpp)
+    return b.norm(block, index, flat, name)
 
 
 def _normed_and_rotated(
@@ -69,6 +78,8 @@ def _normed_and_rotated(
         k = k if k is None else b.norm(block, index, k, "attn_k_norm")
     if v is not None and architecture in ("gemma4", "gemma3n"):
         v = b.graph.unary(v, "rms_norm")
+    if architecture == "llama4" and block.rotates and b.shape.experts != _MAVERICK_EXPERTS:
+        b.graph.left_out += 2  # norms in the place of queries and keys, which all others have (src/models/llama4.cpp:41, 180)
     if architecture == "llama4" and not block.rotates:  # src/models/llama4.cpp:173-175, build_inp_attn_scale
         q = b.graph.binary("mul", q, b.input("attention scale", "f32", 1, 1, b.shape.tokens))
     q, k = b.rotate(block, q), (k if k is None else b.rotate(block, k))
@@ -81,6 +92,7 @@ def _normed_and_rotated(
 def _query_with_gate(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, Node, Node, Node]:
     """Qwen3-Next and Qwen3.5: the query projection also makes a gate for the output (src/models/qwen35.cpp)."""
     g, tokens = b.graph, b.shape.tokens
+    g.left_out += b.shape.architecture == "qwen3next"  # the gate, reshaped
     both = b.linear(block, index, x, "attn_q")
     span = strided(both, both.shape[0] - block.key_length)
     q = b.norm(block, index, g.view(both, block.key_length, block.heads, tokens, span=span), "attn_q_norm")
@@ -116,7 +128,9 @@ def attend(b: BlockBuilder, block: Block, index: int, q: Node, k: Node | None, v
     before = (shape.value_width if turned and shape.row_indices else width) * (shape.streams - 1)
     padding = copy_padding(shape, block.value_length, shape.value_bytes)
     values = g.cache(block.cache_device, row_size(before + width, shape.value_bytes), cells, padding=padding)
-    if k is not None and v is not None:
+    if k is None or v is None:
+        g.twice += 2  # an earlier block's
+    else:
         store(b, cells, keys, k, block.kv_heads * block.key_length, "k rows")
         store(b, cells, values, v, width, "v rows", transposed=turned)
     out = heads(b, block, index, q, g.view(keys, 1), g.view(values, 1), cells)
@@ -133,6 +147,7 @@ def _attend_to_batch(b: BlockBuilder, block: Block, q: Node, k: Node, v: Node, c
     count, width, tokens = block.heads, block.value_length, shape.tokens
     q = g.view(q, q.shape[0], tokens, count, op="permute")
     k, v = (g.view(one, one.shape[0], tokens, block.kv_heads, op="permute") for one in (k, v))
+    g.left_out += 1 if shape.flash else 2  # the queries' view; the values' transpose
     if shape.flash:
         k, v = (g.op("cast", one.shape, one, kind="f16") for one in (k, v))
         out = g.op("flash_attn", (width, count, tokens, 1), q, k, v, b.mask(cells))
@@ -154,6 +169,10 @@ def _hadamard(b: BlockBuilder, x: Node, rotation: str, size: int) -> Node:
 def store(b: BlockBuilder, cells: int, cache: Node, x: Node, width: int, kind: str, *, transposed: bool = False) -> None:
     """cpy_k and cpy_v of src/llama-kv-cache.cpp: rows written into the cache; a transposed cache takes an index an element."""
     g, shape = b.graph, b.shape
+    if transposed:
+        g.left_out += 1 if x.contiguous else 0  # reshaped, where it is not copied
+    else:
+        g.left_out += shape.streams > 1  # the cache of all streams as one
     if transposed and not x.contiguous and shape.row_indices:
         x = g.cont(x, width, shape.tokens)
     rows = g.view(x, width, shape.tokens)
@@ -164,6 +183,8 @@ def store(b: BlockBuilder, cells: int, cache: Node, x: Node, width: int, kind: s
     if transposed and width < shape.value_width:
         padded = g.op("pad", (shape.value_width, shape.tokens), rows)
         rows = g.view(padded, 1)
+    elif transposed:
+        g.left_out += 1
     g.expand(g.set_rows(cache, rows, b.input(f"{name}{cells}", "i64", shape.tokens * count)))
 
 
@@ -179,6 +200,7 @@ def heads(
     most = b.chosen_tokens.shape[0] if mask and b.chosen_tokens else 0
     mask = mask or b.mask(cells)
     q = g.view(q, q.shape[0], tokens, count, shape.streams, op="permute")
+    g.left_out += 1 if shape.flash or not (latent or shape.given_up) else 2  # the queries' view; the values' transpose
     keys, values = g.view(keys, 1, op="permute"), g.view(values, 1, op="permute")
     sinks = [b.weight(block, "attn_sinks.weight", index)] if "attn_sinks.weight" in block.named else []
     if shape.flash:

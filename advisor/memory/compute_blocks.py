@@ -104,6 +104,7 @@ class GraphShape:
     """Blocks attend to their own batch (build_attn_inp_no_cache)."""
     host: int
     """Index of the host, after all GPUs."""
+    experts: int = 0
     experts_used: int = 0
     weights_normed: bool = True
     """The router's weights of the chosen experts are divided by their sum."""

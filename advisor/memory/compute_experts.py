@@ -26,6 +26,7 @@ def mixture(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
         if "ffn_gate_inp_shexp.weight" in block.named:
             gate = g.op("mul_mat", (1, x.shape[1]), b.weight(block, "ffn_gate_inp_shexp.weight", index), x)
             shared = g.binary("mul", shared, g.unary(gate))
+            g.left_out += b.shape.architecture == "qwen2moe"  # it divides SiLU's result by what went in
         out = g.binary("add", out, shared)
     return out
 
@@ -104,7 +105,8 @@ def _hidden(b: BlockBuilder, block: Block, index: int, rows: Node, chosen: Node)
         return b.gated(g.view(both, *half), g.view(both, *half))
     up = _routed(b, block, index, "ffn_up_exps", rows, chosen)
     if "ffn_gate_exps.weight" not in names:
-        return g.unary(g.unary(up), "sqr")
+        hidden = g.unary(up)
+        return g.unary(hidden, "sqr") if b.shape.architecture.startswith(SQUARED) else hidden
     return b.gated(_routed(b, block, index, "ffn_gate_exps", rows, chosen), up)
 
 

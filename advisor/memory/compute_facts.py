@@ -107,6 +107,7 @@ def facts_of(
         windowed=windowed,
         cacheless=cacheless,
         host=placement.host,
+        experts=hp.expert_count,
         experts_used=hp.expert_used_count,
         weights_normed=weights_normed(hp.architecture, hp.expert_weights_norm, model.block_tensors.names),
         mask_f32=not rules.host_mask_f16,

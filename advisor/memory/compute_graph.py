@@ -126,8 +126,19 @@ class Graph:
         self.marks: list[int] = []
         """How many nodes there were after each block."""
         self.leaf_marks: list[int] = []
+        self.left_out = 0
+        """Nodes of the engine's graph that are not here, as no memory depends on them: views of views, mostly."""
+        self.twice = 0
+        """Leaves that are one tensor with another."""
+        self.sizes: list[tuple[int, int]] = []
+        """`size` after each block."""
         self.stage = "inputs"
         """Given to the nodes made from now on."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Nodes and leaves of the engine's graph."""
+        return len(self.nodes) + self.left_out, len(self.leaves) - self.twice
 
     def expand(self, node: Node) -> Node:
         """Append `node` and what it reads, depth first in the order of the sources (ggml.c, ggml_visit_parents)."""

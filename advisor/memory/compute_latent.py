@@ -57,6 +57,7 @@ def _chosen_tokens(b: BlockBuilder, block: Block, index: int, x: Node, compresse
     q = b.rotate(block, q)
     q = g.op("mul_mat", q.shape, b.input("indexer rotation", "f32", width, width), q)
     weights = g.unary(g.matmul(b.weight(block, "indexer.proj.weight", index), x), "scale")
+    g.twice += 1  # the cache that keys were stored to
     cache = g.cache(block.device, row_size(width, shape.key_bytes) * shape.streams, CACHE_CELLS)
     scores = g.op(
         "lightning_indexer",

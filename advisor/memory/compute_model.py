@@ -80,6 +80,7 @@ def build(shape: GraphShape, blocks: Sequence[Block], ends: Ends) -> Graph:
             x = _with_extras(b, block, index, _block(b, block, index, x, picked), inputs)
         g.marks.append(len(g.nodes))
         g.leaf_marks.append(len(g.leaves))
+        g.sizes.append(g.size)
     if alternating:
         x = g.get_rows(merge(b, x, _ALTERNATES, ends.output_device), rows, shape.width)
     g.expand(_logits(b, ends, x, rows))

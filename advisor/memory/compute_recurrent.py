@@ -49,6 +49,7 @@ def gated_delta_net(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     g.stage = "recurrent"
     sequences, tokens = shape.sequences, shape.tokens // shape.sequences
     keys, values = shape.groups, shape.steps
+    g.left_out += 7 if shape.architecture == "qwen3next" else 3  # reshapes and views of views
     width = shape.inner // values
     g.expand(x)
     mixed, z = b.linear(block, index, x, "attn_qkv"), b.linear(block, index, x, "attn_gate")
@@ -99,6 +100,7 @@ def _gates(b: BlockBuilder, block: Block, index: int, x: Node) -> tuple[Node, No
 def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     """build_mamba2_layer: Granite 4, Falcon-H1, Nemotron-H."""
     g, shape = b.graph, b.shape
+    g.left_out += 5  # reshapes and views of views
     g.stage = "recurrent"
     sequences, tokens, count = shape.sequences, shape.tokens // shape.sequences, shape.steps
     head, channels = shape.inner // count, shape.inner + 2 * shape.groups * shape.state
@@ -137,6 +139,7 @@ def mamba2(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
 def short_convolution(b: BlockBuilder, block: Block, index: int, x: Node) -> Node:
     """LFM2's gated short convolution."""
     g, shape = b.graph, b.shape
+    g.left_out += 2  # reshapes
     g.stage = "recurrent"
     sequences, tokens = shape.sequences, shape.tokens // shape.sequences
     width = shape.width

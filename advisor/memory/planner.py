@@ -12,9 +12,11 @@ from advisor.memory.assembly import Arrangement, Beside, Components, assemble
 from advisor.memory.cache import nextn_cache_bytes
 from advisor.memory.devices import Device, devices_of
 from advisor.memory.fitting import fit, free_split, lowered_context, most_layers
+from advisor.memory.graph_room import check_graph
 from advisor.memory.layout import Layout
 from advisor.memory.placement import Placement, place
 from advisor.memory.plan import MemoryPlan
+from advisor.memory.presets import check
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 
@@ -44,9 +46,10 @@ def plan_memory(
     """What `model` takes on `machine`, by device and component; on `gpus` equal GPUs without a limit where `machine` is None.
 
     `lower_context` allows automatic placement to lower the context, as the engine does where it was not asked for. Raises
-    QuestionError where a tensor split does not match the GPUs.
+    QuestionError where a tensor split does not match the GPUs, and for what the engine refuses.
     """
     arrangement = arrange(model, machine, settings, gpus=gpus, projector=projector, draft=draft, lower_context=lower_context)
+    check_arrangement(arrangement)
     return assemble(arrangement, _by_formula(arrangement), "formula")
 
 
@@ -72,6 +75,13 @@ def arrange(
     if layout.nextn:
         beside = replace(beside, draft=beside.draft + _own_draft_bytes(layout, placement))
     return Arrangement(layout, placement, devices, beside, settings, machine)
+
+
+def check_arrangement(arrangement: Arrangement) -> None:
+    """Raise QuestionError for what the engine refuses, or ends at, with its reason."""
+    layout = arrangement.layout
+    check(layout.settings, layout.model.hyperparameters, layout.rules)
+    check_graph(layout, arrangement.placement)
 
 
 def _by_formula(arrangement: Arrangement) -> Components:

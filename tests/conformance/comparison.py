@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 
 from advisor.engine.layout import question_for
 from advisor.engine.pool import EnginePool
-from advisor.errors import EngineRefusedError, QuestionError
+from advisor.errors import EngineFailedError, EngineRefusedError, QuestionError
 from advisor.memory.assembly import Arrangement
 from advisor.memory.backends import HOST_ALIGNMENT, RULES
-from advisor.memory.planner import arrange
-from advisor.memory.presets import check
-from advisor.memory.rules import rules_for
+from advisor.memory.graph_room import graph_size, most_nodes, table_size
+from advisor.memory.planner import arrange, check_arrangement
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from tests.conformance.grid import Case
@@ -19,6 +18,7 @@ SAME_REASON = (
     (r"quantized V cache requires flash_attn", r"needs flash attention"),
     (r"K cache type \w+ with block size \d+ does not divide", r"a K cache of type .* does not divide"),
     (r"V cache type \w+ with block size \d+ does not divide", r"a V cache of type .* does not divide"),
+    (r"stopped at a check of its own \(ggml-impl.h:330: fatal error\)", r"would stop at a check of its own: .* room for"),
     (r"does not support different K .* and V .* cache types", r"keys and values in one cache, so their types cannot differ"),
 )
 """The engine's reason for a refusal, and the formula's."""
@@ -43,6 +43,8 @@ class Comparison:
     states: tuple[tuple[int, int], ...] = ()
     compute: tuple[tuple[int, int], ...] = ()
     output: tuple[int, int] = (0, 0)
+    graph: tuple[tuple[int, int], ...] = ()
+    """Tensors of the graph, and how many there is room for."""
     padding: int = 0
     """Most that aligning and padding the weights adds to a device."""
     cache_padding: int = 0
@@ -78,14 +80,14 @@ class Comparison:
 
 
 def compare(case: Case, pool: EnginePool, model: ModelMetadata | None = None) -> Comparison:
-    """Ask both, about `model` or else about the catalogue's. Raises EngineFailedError where the engine broke down."""
+    """Ask both, about `model` or else about the catalogue's."""
     model = model or catalogue().find(case.model).quantized(case.quantization)
     arrangement = arrange(model, case.machine, case.settings, gpus=case.gpus)
     backend = (case.backend or "gpu") if case.gpus else "cpu"
     try:
         figures = pool.plan(question_for(arrangement))
         refused = ""
-    except EngineRefusedError as error:
+    except (EngineRefusedError, EngineFailedError) as error:
         refused = str(error)
     reason = _refusal(arrangement)
     if refused or reason:
@@ -97,6 +99,7 @@ def compare(case: Case, pool: EnginePool, model: ModelMetadata | None = None) ->
     weights, kv_cache, states, compute = (
         tuple(zip(engine, map(int, formula), strict=True)) for engine, formula in zip(theirs, ours, strict=True)
     )
+    graph = (sum(graph_size(layout, placement)), table_size(most_nodes(layout, placement)))
     padded = RULES[case.backend].row_padding > 0
     return Comparison(
         str(case),
@@ -107,6 +110,7 @@ def compare(case: Case, pool: EnginePool, model: ModelMetadata | None = None) ->
         states,
         compute,
         (figures.output, layout.output_bytes),
+        tuple(zip(figures.graph or graph, graph, strict=True)),
         padding=(max(HOST_ALIGNMENT, RULES[case.backend].alignment) + padded * _ROW) * len(model.tensors),
         cache_padding=padded * _ROW * _CACHES * model.hyperparameters.block_count,
     )
@@ -114,7 +118,7 @@ def compare(case: Case, pool: EnginePool, model: ModelMetadata | None = None) ->
 
 def _refusal(arrangement: Arrangement) -> str:
     try:
-        check(arrangement.layout.settings, arrangement.layout.model.hyperparameters, rules_for())
+        check_arrangement(arrangement)
     except QuestionError as error:
         return str(error)
     return ""

@@ -18,14 +18,13 @@ def percentile(errors: Sequence[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
-def row(architecture: str, found: Sequence[Comparison], crashed: int) -> dict[str, Any]:
+def row(architecture: str, found: Sequence[Comparison]) -> dict[str, Any]:
     """What the table needs of one model's comparisons, as plain values."""
     answered = [one for one in found if one.refused is None]
     refused = [one for one in found if one.refused is not None]
     return {
         "architecture": architecture,
-        "cases": len(found) + crashed,
-        "crashed": crashed,
+        "cases": len(found),
         "errors": [error for one in answered for error in one.errors],
         "backends": [one.backend for one in answered for _ in one.errors],
         "answered": len(answered),
@@ -52,12 +51,11 @@ def table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
 def _line(one: dict[str, Any]) -> str:
     errors = one["errors"]
     figures = (percentile(errors, 0.5), percentile(errors, 0.95), percentile(errors, 1.0))
-    crashed = f"  engine broke down {one['crashed']} times" if one["crashed"] else ""
     return (
         f"{one['architecture']:17}{one['cases']:6}{len(errors):8}"
         + "".join(f"{100 * figure:8.3f} %" for figure in figures)
         + f"{one['kv_exact']:5}/{one['answered']:<4}{one['weights_exact']:4}/{one['answered']:<4}"
-        + f"{one['same_refusal']:4}/{one['refused']:<4}{crashed}"
+        + f"{one['same_refusal']:4}/{one['refused']:<4}"
     )
 
 

@@ -224,6 +224,11 @@ ENDS = [
     ),
     (
         -6,
+        ("/tmp/vendor/llama.cpp/ggml/src/ggml-impl.h:330: fatal error\n",),
+        "the engine stopped at a check of its own (ggml-impl.h:330: fatal error)",
+    ),
+    (
+        -6,
         ("terminate called after throwing an instance of 'std::bad_alloc'\n",),
         "the engine needed more memory than it may take",
     ),
