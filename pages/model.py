@@ -6,13 +6,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from advisor.errors import HeadroomError
-from advisor.estimate import LLAMA_RUNTIMES, estimate_for
+from advisor.estimate import LLAMA_RUNTIMES
 from advisor.figures.memory import key_of, memory_by_context, stacked_memory
 from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.reports.making import report_of_estimate
-from advisor.ui.cached import curves_on
+from advisor.ui.cached import answer_on, curves_on
 from advisor.ui.chart import chart
 from advisor.ui.engine_grade import PATIENCE_S, EngineAnswer, ask_engine, look_again
 from advisor.ui.inert import inert
@@ -67,13 +67,14 @@ def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves) -> No
 
 def show(model: ModelMetadata) -> None:
     """The answer above the knobs, its figures beside them."""
-    formula = estimate_for(question, model, chosen.machine, chosen.assumptions)
+    known = answer_on(question, model, chosen.machine, chosen.assumptions)
+    formula = known.result
     answer = ask_engine(question, model, chosen.machine, chosen.assumptions, formula)
     curves = curves_on(question, model, chosen.machine)
     answer.wait(PATIENCE_S)
     with shown:
         figures(answer, said.container(), curves)
-        speed_view(formula)
+        speed_view(known)
         st.subheader("Memory against context", anchor=False)
         st.caption(curves_said(curves, formula, question.gpu_layers))
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)

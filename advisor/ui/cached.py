@@ -3,26 +3,34 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from advisor.estimate import curves_for
+from advisor.estimate import Estimate, curves_for, estimate_for
 from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
+from advisor.models.library import CATALOGUE
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion, Question, RecommendQuestion, WhichQuestion
 from advisor.recommend import Recommended, recommend_for
-from advisor.verify.calibration import calibration_mark
+from advisor.speed.forecast import SpeedAtDepth, by_depth
+from advisor.verify.calibration import calibration_mark, calibrations_of
 from advisor.which_machine import Holders, which_machine
 
 V = TypeVar("V")
 _MOST_KEPT = 64
+_MOST_ANSWERS = 512
+"""Of a model on a machine: about 12 KiB each."""
+_SHARES = (0, 1 / 64, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
+"""Parts of the context at which the speed is asked for."""
 
 
 class Kept(Generic[V]):
     """The answers given last. Two who ask the same at the same time wait for one answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_KEPT) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._found: OrderedDict[str, tuple[threading.Lock, list[V]]] = OrderedDict()
 
@@ -31,7 +39,7 @@ class Kept(Generic[V]):
         with self._lock:
             busy, answers = self._found.setdefault(key, (threading.Lock(), []))
             self._found.move_to_end(key)
-            while len(self._found) > _MOST_KEPT:
+            while len(self._found) > self._most:
                 self._found.popitem(last=False)
         with busy:
             if not answers:
@@ -44,6 +52,15 @@ class Kept(Generic[V]):
             self._found.clear()
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The plan of a model on a machine, and how fast it is as the context fills."""
+
+    result: Estimate
+    speeds: tuple[SpeedAtDepth, ...]
+
+
+ANSWERS: Kept[Answer] = Kept(_MOST_ANSWERS)
 FITS: Kept[Fit] = Kept()
 CURVES: Kept[Curves] = Kept()
 HOLDERS: Kept[Holders] = Kept()
@@ -56,6 +73,22 @@ def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[st
     plain = FitQuestion(**question.machine_fields(), context=question.context)
     every = FITS.get(about, lambda: fit_for(plain, machine, assumptions, in_part=in_part))
     return FITS.get(f"{question.purpose} {question.min_tps} {about}", lambda: every.asked(question))
+
+
+def answer_on(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:
+    """The answer to a question by formula. Of what is read from files nothing is kept: they may change on the disk."""
+    if not model.source.startswith(CATALOGUE) or question.mmproj or question.draft:
+        return _answer(question, model, machine, assumptions)
+    asked = f"{model.id} {model.quantization} {question.model_dump_json()} {assumptions}"
+    key = f"{asked} {machine.model_dump_json()} {calibration_mark(machine)}"
+    return ANSWERS.get(key, lambda: _answer(question, model, machine, assumptions))
+
+
+def _answer(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:
+    result = estimate_for(question, model, machine, assumptions)
+    depths = [int(share * result.plan.settings.context) for share in _SHARES]
+    measured = calibrations_of(machine)(result.plan)
+    return Answer(result, by_depth(result.model, result.plan, machine, depths, calibration=measured))
 
 
 def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile) -> Curves:

@@ -5,16 +5,14 @@ import streamlit as st
 from advisor.accuracy.speed import Test, speed_errors
 from advisor.estimate import Estimate
 from advisor.figures.speed import key_of, speed_by_depth
-from advisor.speed.forecast import Range, by_depth
+from advisor.speed.forecast import Range
+from advisor.ui.cached import Answer
 from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.tables import Kind, Number, legend, numbers, table
 from advisor.units import format_number
-from advisor.verify.calibration import calibrations_of
 from advisor.words import felt, seconds, speeds_text
 
-_STEPS = (0, 1 / 64, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
-"""Shares of the context at which the figure asks for the speed."""
 _DOWNLOAD_BITS_S = 100e6
 _TESTS: dict[Test, str] = {"generate": "Generation", "prompt": "Reading a prompt"}
 _GRADES = {
@@ -23,8 +21,9 @@ _GRADES = {
 }
 
 
-def speed_view(result: Estimate) -> None:
+def speed_view(answer: Answer) -> None:
     """The block of a model's page; a sentence where the speed is not known. Nothing without a machine."""
+    result = answer.result
     speed, machine = result.speed, result.machine
     if machine is None:
         return
@@ -52,13 +51,9 @@ def speed_view(result: Estimate) -> None:
         key="speed",
     )
     st.caption(inert(" ".join((f"{felt(speed.generate_tps.expected).capitalize()}.", *speed.basis))))
-    settings = result.plan.settings
-    measured = calibrations_of(machine)(result.plan)
-    depths = [int(share * settings.context) for share in _STEPS]
-    points = by_depth(result.model, result.plan, machine, depths, calibration=measured)
     st.caption("Generation slows down as the context fills: each token reads all keys and values before it.")
     legend(key_of(), key="speed_legend")
-    chart(speed_by_depth(points, settings.depth), key="speed_by_depth", alt=speeds_text(points))
+    chart(speed_by_depth(answer.speeds, result.plan.settings.depth), key="speed_by_depth", alt=speeds_text(answer.speeds))
 
 
 def _rate(rate: Range | None) -> str:
