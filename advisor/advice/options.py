@@ -89,11 +89,15 @@ def best_whole(model: Candidate, machine: MachineProfile, settings_for: Settings
     Else its smallest, which is too large ("no").
     """
     names = [name for name in ladder(model) if not hopeless(model, name, machine)] or [ladder(model)[-1]]
-    settings = settings_for(model.quantized(names[-1])).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
+    settings = settings_for(model.quantized(names[0])).model_copy(update={"gpu_layers": "all" if machine.gpus else 0})
     devices = devices_of(machine, 1)
-    verdicts = [WORST_FIRST[one] for one in judge_grid(whole_grid(model, names, [settings], devices), devices, machine)[:, 0]]
-    wanted = next((word for word in ("fits", "tight") if word in verdicts), None)
-    file = model.quantized(names[verdicts.index(wanted) if wanted else -1])
+    first: dict[str, str] = {}
+    for name in names:  # mostly the first fits, and the others are not looked at
+        grid = whole_grid(model, [name], [settings], devices)
+        first.setdefault(WORST_FIRST[judge_grid(grid, devices, machine)[0, 0]], name)
+        if "fits" in first:
+            break
+    file = model.quantized(first.get("fits") or first.get("tight") or names[-1])
     return _option(model, file, plan_memory(file, machine, settings), machine)
 
 

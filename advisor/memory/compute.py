@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from advisor.memory.compute_beside import settle
 from advisor.memory.compute_blocks import INDEXER, Block, GraphShape
 from advisor.memory.compute_chunks import chunked_bytes
 from advisor.memory.compute_facts import Facts, facts_of
-from advisor.memory.compute_graph import CACHE_CELLS, WINDOW_CELLS
+from advisor.memory.compute_graph import CACHE_CELLS, END_WEIGHT, WINDOW_CELLS
 from advisor.memory.compute_model import Ends, build
 from advisor.memory.compute_periods import UnsteadyError, cuts, kept, unfold
 from advisor.memory.compute_schedule import assign_devices, split
@@ -71,14 +72,38 @@ def compute_buffers(
     tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
     if tried and not flash_attention_stays(facts):
         facts = replace(facts, shape=replace(facts.shape, flash=False, given_up=True))
-    sizes = Sizes({CACHE_CELLS: facts.cells, WINDOW_CELLS: facts.window_cells}, facts.block_bytes, facts.end_bytes)
-    plan = _requests(facts.shape, facts.blocks, facts.ends, pipelined=facts.pipelined)
-    gpus = RULES[backend or ""]
-    buffers = (
-        *(_buffer(requests, sizes, gpus.alignment, gpus.max_buffer) for requests in plan[:-1]),
-        _buffer(plan[-1], sizes, HOST_ALIGNMENT, None),
-    )
+    asked = Asked(facts.shape, facts.blocks, facts.ends, facts.pipelined)
+    # Without them the files of a model have the same buffers.
+    end_bytes = facts.end_bytes if _copies_ends(asked) else ()
+    buffers = _buffers(asked, backend, facts.cells, facts.window_cells, facts.block_bytes, end_bytes)
     return _reordered(facts, buffers) if backend == "vulkan" else buffers
+
+
+class Asked(NamedTuple):
+    """What a layout depends on."""
+
+    shape: GraphShape
+    blocks: tuple[Block, ...]
+    ends: Ends
+    pipelined: bool
+
+
+@lru_cache(maxsize=4096)
+def _buffers(
+    asked: Asked,
+    backend: Backend | None,
+    cells: int,
+    window_cells: int,
+    block_bytes: tuple[tuple[int, ...], ...],
+    end_bytes: tuple[int, ...],
+) -> tuple[ComputeBuffer, ...]:
+    sizes = Sizes({CACHE_CELLS: cells, WINDOW_CELLS: window_cells}, block_bytes, end_bytes)
+    *each, host = _requests(asked)
+    gpus = RULES[backend or ""]
+    return (
+        *(_buffer(requests, sizes, gpus.alignment, gpus.max_buffer) for requests in each),
+        _buffer(host, sizes, HOST_ALIGNMENT, None),
+    )
 
 
 def _buffer(requests: Requests, sizes: Sizes, alignment: int, largest: int | None) -> ComputeBuffer:
@@ -185,8 +210,16 @@ def _reordered(facts: Facts, buffers: tuple[ComputeBuffer, ...]) -> tuple[Comput
 
 
 @lru_cache(maxsize=1024)
-def _requests(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[Requests, ...]:
+def _copies_ends(asked: Asked) -> bool:
+    """True where weights of the input or the output layer are copied to another device."""
+    segments = {id(segment): segment for requests in _requests(asked) for _, segment in requests.in_order()}
+    return any(request.size and request.size[2] == END_WEIGHT for segment in segments.values() for request in segment)
+
+
+@lru_cache(maxsize=1024)
+def _requests(asked: Asked) -> tuple[Requests, ...]:
     """What each device's allocator is asked for, whatever the context and the bytes of the weights."""
+    shape, blocks, ends, pipelined = asked
     # Copies for a pipeline are all taken before any other leaf, whichever block has them.
     if not (pipelined and any(INDEXER in block.named for block in blocks)):
         for wider in (0, 1):
