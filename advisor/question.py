@@ -157,6 +157,30 @@ class Question(MachineAsked):
     grade: Annotated[Literal["formula", "engine"], BeforeValidator(_lower)] = "formula"
 
 
+class ModelQuestion(Question):
+    """As `Question`, and beside it another setting on the same machine."""
+
+    beside: Text | None = None
+    """The other setting as the query of an address, without a machine."""
+
+    @property
+    def alone(self) -> Question:
+        """The setting without the one beside it."""
+        return Question(**self.model_dump(include=set(Question.model_fields), exclude_unset=True))
+
+    @property
+    def setting(self) -> str:
+        """This setting as another question's `beside`."""
+        fields = self.query_fields()
+        return urlencode({name: fields[name] for name in fields if name != "beside" and name not in MachineAsked.model_fields})
+
+    def other(self) -> Question | None:
+        """The setting beside this one, on this one's machine. Raises QuestionError where the text says none."""
+        if self.beside is None:
+            return None
+        return Question.from_query(self.beside).model_copy(update=self.machine_fields())
+
+
 class VerifyQuestion(Question):
     """Is it true, on this machine? What is run, and how long it may take."""
 

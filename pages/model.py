@@ -10,7 +10,7 @@ from advisor.estimate import LLAMA_RUNTIMES
 from advisor.figures.memory import key_of, memory_by_context, stacked_memory
 from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
-from advisor.question import Question
+from advisor.question import ModelQuestion
 from advisor.reports.making import report_of_estimate
 from advisor.ui.cached import answer_on, curves_on
 from advisor.ui.chart import chart
@@ -25,23 +25,29 @@ from advisor.ui.share import share
 from advisor.ui.speed_view import speed_view
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.tables import legend
+from advisor.ui.two_settings_view import compare_button, kept_beside, two_settings_view
 from advisor.ui.verify_runs import verify_button
 from advisor.words import curves_text, stack_text
 
 PAGE = "model"
 
-opened = open_question(PAGE, Question, Question(model=DEFAULT_MODEL, machine="detected"))
+opened = open_question(PAGE, ModelQuestion, ModelQuestion(model=DEFAULT_MODEL, machine="detected"))
 chosen = machine_bar(opened)
 said = st.container(gap="small")
 knobs, shown = st.columns([3, 7], gap="large")
-with knobs.container(border=True):
+box = knobs.container(border=True)
+with box:
     runtime = program(opened, chosen.machine)
     picked = model_picker(opened, chosen.machine, runtime)
     fields = run_controls(opened, picked.model, chosen.machine, runtime) if picked.model else {}
 others = kept_fields(opened.question, runtime) if fields else opened.question.model_dump(exclude_none=True)
 asked = {"model": picked.text, "quant": picked.quant, "runtime": runtime, "grade": "formula", **chosen.asked.machine_fields()}
-question = Question.parse(others | fields | asked)
-publish(PAGE, question)
+shared = ModelQuestion.parse(others | fields | asked | {"beside": kept_beside(opened)})
+question = shared.alone
+publish(PAGE, shared)
+if picked.model:
+    with box:
+        compare_button(shared)
 wrong = picked.complaint if picked.model else None
 for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong)):
     said.warning(inert(complaint))
@@ -73,6 +79,8 @@ def show(model: ModelMetadata) -> None:
     curves = curves_on(question, model, chosen.machine)
     answer.wait(PATIENCE_S)
     with shown:
+        if shared.beside:
+            two_settings_view(shared, chosen.machine, chosen.assumptions, formula, curves)
         figures(answer, said.container(), curves)
         speed_view(known)
         st.subheader("Memory against context", anchor=False)
@@ -87,7 +95,7 @@ def show(model: ModelMetadata) -> None:
         if picked.in_browser:
             st.caption("This view has no address that others could open: the file is in your browser only.")
         else:
-            address_of(question, here=chosen.here)
+            address_of(shared, here=chosen.here)
         share(partial(report_of_estimate, formula), key="model")
 
 

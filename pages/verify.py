@@ -5,16 +5,18 @@ from functools import partial
 import streamlit as st
 
 from advisor.errors import HeadroomError
-from advisor.question import Question, VerifyQuestion
+from advisor.question import VerifyQuestion
 from advisor.reports.making import report_of_measurement
 from advisor.settings import settings
 from advisor.ui.inert import inert
 from advisor.ui.share import share
-from advisor.ui.state import Opened, address_of, complaints, open_question, publish
+from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.verify_choice import USUAL_MODEL, Choice, verify_choice
 from advisor.ui.verify_runs import current, put_away, show
+from advisor.ui.verify_slice import slice_of, slice_offered
 from advisor.ui.verify_view import check_view, home_view, progress_view, result_view
 from advisor.verification import look, start
+from advisor.verify.conclusion import Looked
 
 PAGE = "verify"
 
@@ -26,7 +28,7 @@ def ask() -> None:
     said = st.container(gap="small")
     knobs, shown = st.columns([3, 8], gap="large")
     with knobs.container(border=True):
-        choice: Choice = verify_choice(opened, Opened[Question](opened.question, opened.fresh, opened.complaint))
+        choice: Choice = verify_choice(opened)
     publish(PAGE, choice.question)
     for complaint in complaints(PAGE, (opened.complaint, choice.complaint)):
         said.warning(inert(complaint))
@@ -42,13 +44,15 @@ def ask() -> None:
 
 
 def offer(question: VerifyQuestion) -> None:
-    """The check, and the button."""
+    """The check, and the buttons."""
     try:
         with st.spinner("Looking at free memory …"):
-            looked = look(question)
+            looked = look(question.model_copy(update={"slice": False}))
     except HeadroomError as error:
         st.subheader("This cannot be run here", anchor=False)
         st.markdown(inert(f"{error}"))
+        if isinstance(sliced := slice_of(question), Looked) and slice_offered(sliced):
+            begin(sliced)
         return
     check_view(looked)
     agreed = forced = False
@@ -59,13 +63,23 @@ def offer(question: VerifyQuestion) -> None:
             "Run it all the same: other programs may be ended, or the computer may freeze", key="verify:forced"
         )
     allowed = looked.check.answer == "go" or agreed or forced
-    if st.button("Run it", type="primary", icon=":material/play_arrow:", disabled=not allowed, key="verify:start"):
-        try:
-            show(start(looked, agreed=agreed, forced=forced))
-        except HeadroomError as error:
-            st.warning(inert(f"{error}"))
-            return
-        st.rerun()
+    name, icon = ("Run it", "play_arrow") if looked.download is None else ("Download and run", "download")
+    buttons = st.container(horizontal=True)
+    if buttons.button(name, type="primary", icon=f":material/{icon}:", disabled=not allowed, key="verify:start"):
+        begin(looked, agreed=agreed, forced=forced)
+    not_here = looked.download is not None or question.slice
+    if not_here and (found := slice_of(question)) is not None and slice_offered(found, buttons) and isinstance(found, Looked):
+        begin(found)
+
+
+def begin(looked: Looked, *, agreed: bool = False, forced: bool = False) -> None:
+    """Start the run, and show it."""
+    try:
+        show(start(looked, agreed=agreed, forced=forced))
+    except HeadroomError as error:
+        st.warning(inert(f"{error}"))
+        return
+    st.rerun()
 
 
 if settings().hosted:

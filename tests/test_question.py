@@ -3,7 +3,7 @@
 import pytest
 
 from advisor.errors import QuestionError
-from advisor.question import Question
+from advisor.question import ModelQuestion, Question
 
 FULL = {
     "model": "qwen3-30b-a3b",
@@ -75,3 +75,27 @@ def test_a_wrong_question_gets_one_sentence(fields: dict[str, object], part: str
 def test_words_and_splits_are_read_as_people_type_them() -> None:
     question = Question.parse({"model": " m ", "gpu_layers": "ALL", "type_k": "Q8_0", "tensor_split": "3, 1"})
     assert (question.model, question.gpu_layers, question.type_k, question.tensor_split) == ("m", "all", "q8_0", (3.0, 1.0))
+
+
+def test_a_setting_beside_travels_in_one_address() -> None:
+    first = ModelQuestion(model="llama-3.1-8b", quant="Q4_K_M", context=8192, machine="rtx-4090", ram_gib=64)
+    second = first.model_copy(update={"context": 32768, "beside": first.setting})
+    again = ModelQuestion.from_query(second.to_query())
+    assert again == second
+    assert again.alone == Question(model="llama-3.1-8b", quant="Q4_K_M", context=32768, machine="rtx-4090", ram_gib=64)
+    assert again.other() == first.alone
+    assert "machine" not in first.setting
+    assert first.other() is None
+
+
+@pytest.mark.parametrize("beside", ["nonsense", "model=a&beside=b", "context=8192", "model=a&context=-1"])
+def test_a_setting_beside_is_checked_like_any_question(beside: str) -> None:
+    with pytest.raises(QuestionError):
+        ModelQuestion(model="llama-3.1-8b", beside=beside).other()
+
+
+def test_a_setting_beside_has_this_machine() -> None:
+    asked = ModelQuestion(model="a", machine="rtx-4090", beside="model=b&machine=m2-8&gpus=4")
+    found = asked.other()
+    assert found is not None
+    assert (found.machine, found.gpus) == ("rtx-4090", None)

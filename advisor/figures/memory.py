@@ -1,6 +1,7 @@
 """Figures of memory: what each memory holds against its capacity, and how the total grows with the context."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -17,22 +18,45 @@ _HALF_BAR = 0.24
 
 def stacked_memory(plan: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
     """One bar a memory on a track of its capacity: what other programs hold, then the components; the GPU's limit dotted."""
+    return _stacks([_Row(plan, pool) for pool in plan.pools], system)
+
+
+def stacks_side_by_side(a: MemoryPlan, b: MemoryPlan, system: UnitSystem = "GiB") -> Figure:
+    """As `stacked_memory`, for two plans on one machine: for each memory the bar of A, and under it that of B."""
+    ids = dict.fromkeys(pool.id for plan in (b, a) for pool in plan.pools)
+    plans = {"A": a, "B": b}
+    return _stacks(
+        [_Row(plan, pool, name) for id_ in ids for name, plan in plans.items() for pool in plan.pools if pool.id == id_], system
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One bar: what a plan holds of one memory; `name` tells plans apart."""
+
+    plan: MemoryPlan
+    pool: Pool
+    name: str = ""
+
+
+def _stacks(top_down: Sequence[_Row], system: UnitSystem) -> Figure:
     unit = _UNITS[system]
-    pools = list(reversed(plan.pools))
+    rows = list(reversed(top_down))
+    pools = [row.pool for row in rows]
     traces: list[dict[str, Any]] = []
     held = [pool.in_use_bytes or 0 for pool in pools]
     if any(held):
         traces.append(_bar("In use by other programs", IN_USE, held, unit, system))
     for component, label in COMPONENTS.items():
-        sizes = [_pool_sizes(plan, pool)[component] for pool in pools]
+        sizes = [_pool_sizes(row.plan, row.pool)[component] for row in rows]
         if any(sizes):
             traces.append(_bar(label, COLOURS[component], sizes, unit, system))
-    highest = max((max(pool.capacity_bytes or 0, _filled(plan, pool)) for pool in pools), default=1) / unit
+    highest = max((max(row.pool.capacity_bytes or 0, _filled(row.plan, row.pool)) for row in rows), default=1) / unit
     shapes, notes = [], []
     marks = ["Capacity"] if any(pool.capacity_bytes for pool in pools) else []
     marks += ["Most that the GPU may take (dotted)"] if any(pool.gpu_limit_bytes for pool in pools) else []
     for index, pool in enumerate(pools):
-        notes.append(_note(0, index, _caption(plan, pool, system), "left"))
+        notes.append(_note(0, index, _caption(rows[index], system), "left"))
         if pool.capacity_bytes is not None:
             shapes.append(_track(pool.capacity_bytes / unit, index))
             shapes.append(_mark(pool.capacity_bytes / unit, index, "solid"))
@@ -110,9 +134,11 @@ def pool_name(plan: MemoryPlan, pool: Pool) -> str:
     return f"GPU {cards.index(pool.id) + 1}: {name}" if len(cards) > 1 else name
 
 
-def _caption(plan: MemoryPlan, pool: Pool, system: UnitSystem) -> str:
+def _caption(row: _Row, system: UnitSystem) -> str:
+    pool = row.pool
     room = "" if pool.capacity_bytes is None else f" of {format_size(pool.capacity_bytes, system)}"
-    return f"<b>{escape(pool_name(plan, pool))}</b>  {format_size(pool.total_bytes, system)}{room}"
+    name = " · ".join(filter(None, (row.name, pool_name(row.plan, pool))))
+    return f"<b>{escape(name)}</b>  {format_size(pool.total_bytes, system)}{room}"
 
 
 def _filled(plan: MemoryPlan, pool: Pool) -> int:

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.machines.profile import MachineProfile
+from advisor.memory.devices import devices_of
+from advisor.memory.fitting import targets
 from advisor.memory.margins import gpu_margin, margin
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.memory.planner import plan_memory
 from advisor.memory.settings import RunSettings
-from advisor.memory.sweep import sweep
+from advisor.memory.sweep import Sweep, sweep
 from advisor.models.metadata import ModelMetadata
 
 LEAST_CONTEXT = 512
@@ -44,9 +47,12 @@ def curves_of(
 ) -> Curves:
     """A curve for each model of `models`, by its name.
 
-    Automatic placement counts as all layers on the GPU: the question is which context still fits there.
+    Automatic placement counts as all layers on the GPU: the question is with which context it still leaves all of them there.
     """
+    room: NDArray[np.int64] | None = None
     if settings.gpu_layers == "auto":
+        devices = devices_of(machine, gpus)
+        room = np.array(targets(devices, np.zeros(len(devices), dtype=np.int64)), dtype=np.int64)
         settings = settings.model_copy(update={"gpu_layers": "all"})
     first = next(iter(models.values()))
     contexts = context_steps(first.hyperparameters.context_length, settings.context)
@@ -58,9 +64,18 @@ def curves_of(
     for name, model in models.items():
         swept = sweep(model, machine, settings, contexts, gpus=gpus)
         totals = np.asarray(swept.total)[members].sum(axis=0)
-        held = [context for context, total in zip(contexts, totals, strict=True) if usable is not None and total <= usable]
+        stays = np.ones(len(contexts), dtype=bool) if room is None else _stays(swept, room)
+        whole = zip(contexts, totals, stays, strict=True)
+        held = [context for context, total, stay in whole if usable is not None and total <= usable and stay]
         found.append(Curve(name, contexts, tuple(int(total) for total in totals), max(held) if held else None))
     return Curves(tuple(found), limit, usable)
+
+
+def _stays(swept: Sweep, room: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """At which contexts automatic placement leaves all layers on the GPUs: their drivers' part is off `room` already."""
+    own = swept.total - swept.overhead[:, None]
+    stays: NDArray[np.bool_] = np.all(own[: len(room)] <= room[:, None], axis=0)
+    return stays
 
 
 def context_steps(trained: int | None, asked: int) -> tuple[int, ...]:

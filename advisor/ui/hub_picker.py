@@ -64,7 +64,7 @@ def hub_picker(opened: Opened[Question], machine: MachineProfile | None) -> OfHu
         address = _address(text)
     if address is None:
         return OfHub(None, asked, _next_step(hits, text))
-    if (address.repo, address.revision) not in st.session_state.get(_ASKED, ()):
+    if not _allowed(address):
         return OfHub(None, f"{address}", f"Click Search to read {address} from {_host()}.")
     return _chosen(opened, address, machine)
 
@@ -109,6 +109,16 @@ def _ask(text: str) -> None:
 
 def _allow(address: HubAddress) -> None:
     st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), (address.repo, address.revision)}
+
+
+def _allowed(address: HubAddress) -> bool:
+    return (address.repo, address.revision) in st.session_state.get(_ASKED, ())
+
+
+def was_asked(text: str) -> bool:
+    """Whether the visitor has asked for the repository that `text` names."""
+    address = _address(text)
+    return address is not None and _allowed(address)
 
 
 def _of_hits(hits: "Sequence[SearchHit]", text: str) -> HubAddress | None:

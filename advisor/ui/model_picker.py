@@ -5,8 +5,8 @@ from typing import Literal
 
 import streamlit as st
 
-from advisor.errors import HeadroomError, UnplannedModelError
-from advisor.estimate import asked_runtime
+from advisor.errors import HeadroomError, QuestionError, UnplannedModelError
+from advisor.estimate import asked_model, asked_runtime
 from advisor.machines.profile import MachineProfile
 from advisor.memory.other_runtimes import OTHER_RUNTIMES, quantizations_for, runtime_of, runtime_quantization
 from advisor.memory.settings import Runtime
@@ -20,7 +20,7 @@ from advisor.settings import settings
 from advisor.ui.browser_file import browser_file, kept_file
 from advisor.ui.found_here import here_now, label_of
 from advisor.ui.glossary import WORDS
-from advisor.ui.hub_picker import hub_picker
+from advisor.ui.hub_picker import hub_picker, was_asked
 from advisor.ui.state import Opened, seed
 from advisor.words import parameters, sentence
 
@@ -69,6 +69,21 @@ def model_picker(opened: Opened[Question], machine: MachineProfile | None = None
         of_hub = hub_picker(opened, machine)
         return Picked(of_hub.model, of_hub.text, None, of_hub.complaint)
     return _from_path(opened, runtime) if source == "path" else _from_catalogue(opened, runtime)
+
+
+def model_of(question: Question) -> tuple[Question, ModelMetadata]:
+    """`asked_model` of a question that no knob has made: a file of the browser stays there, and the hub is not asked by itself.
+
+    Raises HeadroomError with a sentence.
+    """
+    file = kept_file()
+    if file is not None and file.name == question.model:
+        return question, model_from_header(file.header, id=file.name, source=file.name)
+    if _source_of(question.model) == "hub" and not was_asked(question.model):
+        raise QuestionError(
+            f'"{question.model}" is a model of the hub; choose it once under Hub, and it is read', field="model"
+        )
+    return asked_model(question)
 
 
 def _source_of(text: str) -> Source:

@@ -165,6 +165,8 @@ def curves_said(curves: Curves, result: Estimate, asked_layers: int | str | None
         placed = f" by {settings.slots:,} sequences of that length"
     known = "typical figures" if grade == "typical" else "by formula"
     dot = "" if curves.limit_bytes is None else " A dot marks the longest context that fits with a safe margin."
+    if dot and asked_layers in (None, "auto") and gpus and settings.runtime in LLAMA_RUNTIMES:
+        dot += " Placing layers by itself, the program leaves 1 GiB of each GPU free."
     return f"What is taken of {whose}{placed}, {known}.{dot}"
 
 

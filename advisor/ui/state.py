@@ -18,6 +18,7 @@ from advisor.question import Asked, MachineAsked, VerifyQuestion
 from advisor.ui.component_files import component_files
 
 T = TypeVar("T", bound=Asked)
+Q_co = TypeVar("Q_co", bound=Asked, covariant=True)
 
 _HERE = "headroom:page"
 _MACHINE = "headroom:machine"
@@ -39,10 +40,10 @@ _address = st.components.v2.component("headroom_address", **component_files("add
 
 
 @dataclass(frozen=True)
-class Opened(Generic[T]):
+class Opened(Generic[Q_co]):
     """What a page starts from. `fresh`: the widgets must take the question's values; `complaint`: the address was wrong."""
 
-    question: T
+    question: Q_co
     fresh: bool
     complaint: str | None = None
     resend: bool = False

@@ -12,7 +12,7 @@ from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import resolve_model
 from advisor.models.sources.files import FoundModel
 from advisor.models.sources.here import models_here
-from advisor.question import Question, VerifyQuestion
+from advisor.question import VerifyQuestion
 from advisor.ui.run_controls import CONTROLLED, run_controls
 from advisor.ui.state import Opened, seed
 from advisor.verification import LLAMA_CPP, MLX
@@ -34,8 +34,8 @@ class Choice:
     complaint: str | None = None
 
 
-def verify_choice(opened: Opened[VerifyQuestion], plain: Opened[Question]) -> Choice:
-    """Draw the choice; the question that it makes. `plain` is the same for knobs that other pages share."""
+def verify_choice(opened: Opened[VerifyQuestion]) -> Choice:
+    """Draw the choice; the question that it makes."""
     asked = opened.question
     served = asked.backend.startswith(("http://", "https://"))
     backend = st.segmented_control(
@@ -64,7 +64,7 @@ def verify_choice(opened: Opened[VerifyQuestion], plain: Opened[Question]) -> Ch
         # A server may know by a name of its own what is not known here.
         complaint = None if backend == _SERVER else sentence(error)
     if found is not None and backend != _SERVER:
-        fields |= run_controls(plain, found, HERE.now().profile)
+        fields |= run_controls(opened, found, HERE.now().profile)
     fields["seconds"] = float(
         st.slider(
             "At most, in seconds",

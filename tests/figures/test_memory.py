@@ -1,7 +1,8 @@
+import plotly.graph_objects
 import pytest
 
 from advisor.estimate import curves_for, estimate
-from advisor.figures.memory import key_of, memory_by_context, pool_name, stacked_memory
+from advisor.figures.memory import key_of, memory_by_context, pool_name, stacked_memory, stacks_side_by_side
 from advisor.machines.resolve import resolve_machine
 from advisor.question import Question
 from advisor.units import GIB
@@ -30,6 +31,22 @@ def test_a_bar_is_as_long_as_what_its_memory_holds(machine):
     for row, pool in enumerate(reversed(laid_out.pools)):
         length = sum(bar["x"][row] for bar in bars)
         assert length == pytest.approx((pool.total_bytes + (pool.in_use_bytes or 0)) / GIB)
+
+
+@pytest.mark.parametrize("machine", [{"machine": "rtx-4090", "ram_gib": 64}, {"machine": "m2-8", "memory_gib": 16}, {}])
+def test_two_settings_stand_one_under_the_other_on_the_same_line(machine):
+    a, b = plan(**machine), plan(**machine, context=32768)
+    figure = stacks_side_by_side(a, b)
+    names = [note["text"].partition("</b>")[0].removeprefix("<b>") for note in reversed(figure["layout"]["annotations"])]
+    assert [name[:4] for name in names] == ["A · ", "B · "] * len(a.pools)
+    assert [name[4:] for name in names[::2]] == [pool_name(a, pool) for pool in a.pools]
+    pairs = [laid_out.pools[index] for index in range(len(a.pools)) for laid_out in (a, b)]
+    for row, pool in enumerate(reversed(pairs)):
+        length = sum(bar["x"][row] for bar in figure["data"])
+        assert length == pytest.approx((pool.total_bytes + (pool.in_use_bytes or 0)) / GIB)
+    solid = [line["x0"] for line in figure["layout"]["shapes"] if line["type"] == "line" and line["line"]["dash"] == "solid"]
+    assert solid == [pytest.approx(pool.capacity_bytes / GIB) for pool in reversed(pairs) if pool.capacity_bytes]
+    plotly.graph_objects.Figure(figure)
 
 
 def test_two_equal_cards_are_two_bars():
@@ -70,7 +87,7 @@ def test_names_in_a_figure_are_escaped():
 
 
 def test_each_quantization_has_a_line_and_a_dot_where_it_ends_to_fit():
-    found = curves(machine="rtx-3060-12gb")
+    found = curves(machine="rtx-3060-12gb", gpu_layers="all")
     figure = memory_by_context(found.curves, found.limit_bytes, 8192)
     dots = {trace["legendgroup"]: trace for trace in figure["data"] if trace["mode"] == "markers"}
     lines = {trace["legendgroup"]: trace for trace in figure["data"] if trace["mode"] == "lines"}
