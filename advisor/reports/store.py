@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, make_url, select, text
@@ -28,12 +28,15 @@ from advisor.reports.stored import canonical, parsed
 from advisor.reports.summary import Summary, columns_of
 from advisor.reports.tables import ReportRow
 from advisor.settings import settings
+from advisor.units import KIB
 
 ID_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """Letters and digits but those that look like others: ids are read aloud and typed."""
 ID_LENGTH = 16
 """57**16 is about 2**93: at a thousand guesses a second nobody finds one of a billion reports in the sun's lifetime."""
 MOST_LISTED = 20_000
+_SHORT = 64 * KIB
+"""Characters of a document up to which it is kept in memory once it was read; a measured one has about 23,000."""
 _SUMMARY = [getattr(ReportRow, field.name) for field in fields(Summary)]
 
 
@@ -87,7 +90,7 @@ class Store:
             row = session.get(ReportRow, id_)
             if row is None:
                 return None
-            return Found(row.id, _utc(row.created_at), row.listed, parsed(row.document))
+            return Found(row.id, _utc(row.created_at), row.listed, _read(row.document))
 
     def same_as(self, report: HardwareReport) -> str | None:
         """The id under which this very report is kept already, if it is."""
@@ -174,6 +177,17 @@ def store() -> Store:
 def is_id(text: str) -> bool:
     """Whether `text` could be the id of a report."""
     return len(text) == ID_LENGTH and all(letter in ID_LETTERS for letter in text)
+
+
+def _read(document: str) -> HardwareReport:
+    """A kept document as a report."""
+    return _read_once(document) if len(document) <= _SHORT else parsed(document)
+
+
+@lru_cache(maxsize=64)
+def _read_once(document: str) -> HardwareReport:
+    """Many read a report that was linked somewhere, and to check one takes more time than all the rest of its page."""
+    return parsed(document)
 
 
 def _engine(url: str) -> Engine:

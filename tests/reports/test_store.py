@@ -30,6 +30,20 @@ def test_what_was_kept_is_found(store):
     assert (found.id, found.listed, found.created_at.utcoffset().total_seconds()) == (kept.id, True, 0)
 
 
+def test_a_report_that_many_read_is_checked_once(store):
+    kept = store.add(measured())
+    assert store.get(kept.id).report is store.get(kept.id).report
+    assert store.get(store.add(measured(tps=99.0)).id).report == measured(tps=99.0)
+    store.delete(kept.id, kept.token)
+    assert store.get(kept.id) is None
+
+
+def test_a_long_report_is_not_kept_in_memory(store, monkeypatch):
+    monkeypatch.setattr(store_module, "_SHORT", 100)
+    kept = store.add(measured())
+    assert store.get(kept.id).report is not store.get(kept.id).report
+
+
 def test_an_unknown_id_finds_nothing(store):
     store.add(planned())
     for id_ in ("2" * 16, "", "x", "../../etc/passwd", "' or 1=1 --", "\x00" * 16, "2" * 15 + "\u0660"):
