@@ -14,14 +14,16 @@ from advisor.question import Question, VerifyQuestion
 from advisor.units import format_size
 from advisor.verification import LLAMA_CPP, check_engine, inference_threads, named, plan_json
 from advisor.verify.calibration import calibration_for, place_of
-from advisor.verify.check import Check
+from advisor.verify.check import DISK_MARGIN, Check
 from advisor.verify.conclusion import Looked
 from advisor.verify.plain_layout import needs_plain_layout
 from advisor.verify.protocol import RunRequest
 from advisor.verify.sampler import ThisMachine
+from advisor.verify.slice_folder import free_disk_bytes
 from advisor.verify.slices import slices_of
 
 SLICE_CONTEXT, SLICE_SECONDS = 2048, 45.0
+TOO_LARGE = "The whole model does not fit here now, and what does not fit is far slower than its slices say."
 
 
 def look_at_slices(question: VerifyQuestion, asked: Question, machine: MachineProfile) -> Looked:
@@ -40,6 +42,13 @@ def look_at_slices(question: VerifyQuestion, asked: Question, machine: MachinePr
         )
     reading = ThisMachine().reading()
     slices = slices_of(model, cache_bytes=last_level_cache(System()), free_bytes=reading.available_bytes)
+    disk = free_disk_bytes()
+    if disk is not None and disk < slices.n_bytes + DISK_MARGIN:
+        raise QuestionError(
+            f"two slices of {model.name} take {format_size(slices.n_bytes)} of disk, and {format_size(disk)} are free; make "
+            "room on the disk",
+            field="slice",
+        )
     arrangement = arrange(model, machine, settings_for(asked, model, machine))
     laid_out = question_for(arrangement, file=model.source)
     layers = slices.weights.layers[2] + 1 if place == "gpu" else 0
@@ -54,15 +63,18 @@ def look_at_slices(question: VerifyQuestion, asked: Question, machine: MachinePr
         slices=slices.weights,
         extra_bufts=not needs_plain_layout(machine),
     )
-    said = f"Two slices take {format_size(slices.n_bytes)} of memory and disk for a minute; nothing is downloaded."
+    said = [f"Two slices take {format_size(slices.n_bytes)} of memory and disk for a minute; nothing is downloaded."]
+    if result.verdict is not None and result.verdict.verdict == "no":
+        said.append(TOO_LARGE)
     return Looked(
         machine=machine,
         model=named(model),
         request=request,
-        check=Check("go", (said,), slices.n_bytes, slices.n_bytes, reading.available_bytes),
+        check=Check("go", tuple(said), slices.n_bytes, slices.n_bytes, reading.available_bytes),
         metadata=model,
         memory_plan=result.plan,
         plan=plan_json(result),
         calibration=calibration_for(result.plan, machine),
         slices=slices,
+        notes=tuple(said[1:]),
     )

@@ -226,11 +226,11 @@ def measurement_text(result: "Measurement", width: int = WIDE) -> str:
     rows = compare(result)
     if rows:
         table = _table("")
-        for column in ("measured", "we said"):
+        for column in ("from slices" if result.by_slices else "measured", "we said"):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("in words", overflow="fold")
         for row in rows:
-            table.add_row(row.name, row.shown(row.measured), row.predicted_shown(), row.words)
+            table.add_row(row.name, row.measured_shown(), row.predicted_shown(), row.words)
         lines += ["", _drawn(table, width)]
     for failure in result.failures:
         lines += ["", *_wrapped(failure.message, width), *(f"  | {line[: width - 4]}" for line in failure.log[-12:])]

@@ -111,21 +111,21 @@ def start(
         if not forced and available is not None and needed is not None and needed > available:
             raise RunError("refused", "other programs have taken the memory in the meantime; close some and start again")
         if looked.slices is not None:
+            job.held.callback(clear_slice_files)
             return replace(looked.request, target=str(make_slice_files(looked.slices)))
         if looked.download is None:
             return looked.request
         return replace(looked.request, target=str(fetch(looked.download, looked.model.quantization, job)))
 
     def ended(what: Ended) -> None:
-        if looked.slices is not None:
-            clear_slice_files()
         measured = measurement_of(looked, what)
         if (run := calibration_run(looked, measured)) is not None:
             remember(run)
         if measured.run.repacked is False and measured.measurement is not None:
             remember_plain_layout(looked.machine)
 
-    job = Job(looked.model.name, prepare, machine=readings, limits=limits, command=command, folder=folder, on_end=ended)
+    name = looked.model.name if looked.slices is None else f"a slice of {looked.model.name}"
+    job = Job(name, prepare, machine=readings, limits=limits, command=command, folder=folder, on_end=ended)
     job.start()
     return Verification(looked, job)
 

@@ -28,7 +28,7 @@ from advisor.verify.backends.sliced import Sliced
 from advisor.verify.measuring import Subject
 from advisor.verify.protocol import RunRequest, Teller, Trial
 from advisor.verify.slice_files import SliceWriter
-from advisor.verify.slices import slices_of
+from advisor.verify.slices import FORECAST_ERROR, slices_of
 
 MODELS = ("qwen3-4b:Q4_K_M", "olmoe-1b-7b:Q4_K_M")
 """A dense one of 2.3 GiB and one of experts of 3.9 GiB."""
@@ -47,7 +47,7 @@ def main() -> int:
     options = parser.parse_args()
     asked = [each.partition(":") for each in options.models]
     errors = [compare(name, quantization or "Q4_K_M", options.clock) for name, _, quantization in asked]
-    return 0 if all(abs(error) <= 0.1 for error in errors) else 1
+    return 0 if all(abs(error) <= FORECAST_ERROR for error in errors) else 1
 
 
 def compare(name: str, quantization: str, clock: str) -> float:

@@ -44,7 +44,10 @@ def _answer(draw: ImageDraw.ImageDraw, report: HardwareReport) -> None:
     verdicts = {"fits": "Fits", "tight": "Fits, but only just", "partial": "Runs in part", "no": "Does not fit"}
     if figures is not None and figures.generate_tps is not None:
         large, unit = format_number(figures.generate_tps.median), "tokens/s"
-        small = ["measured", f"predicted: {format_number(expected.expected)}" if expected else ""]
+        small = [
+            "forecast from slices" if report.by_slices else "measured",
+            f"predicted: {format_number(expected.expected)}" if expected else "",
+        ]
     elif report.failures:
         large, unit, small = "Failed", "", [report.failures[0].kind]
     elif expected is not None:

@@ -82,7 +82,7 @@ def badge_text(report: HardwareReport) -> str:
     """What a badge says: the measured speed, else the predicted one, else the verdict."""
     figures, predicted = report.measurement, report.forecast
     if figures is not None and figures.generate_tps is not None:
-        return f"{format_number(figures.generate_tps.median)} tokens/s measured"
+        return f"{format_number(figures.generate_tps.median)} tokens/s {'from slices' if report.by_slices else 'measured'}"
     if predicted is not None and predicted.generate_tps is not None:
         return f"~{format_number(predicted.generate_tps.expected)} tokens/s predicted"
     return (report.plan.verdict if report.plan else None) or "report"

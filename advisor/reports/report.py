@@ -174,6 +174,11 @@ class HardwareReport(Part):
     versions: Versions
     grades: Annotated[dict[Path, Grade], Field(min_length=1, max_length=600)]
 
+    @property
+    def by_slices(self) -> bool:
+        """Whether its speeds are forecasts: of the whole model, by slices of it that were measured."""
+        return self.run is not None and bool(self.run.slice_layers)
+
     @model_validator(mode="before")
     @classmethod
     def _shareable(cls, document: object) -> object:

@@ -39,7 +39,8 @@ def headline(report: HardwareReport) -> str:
     """The answer in a sentence: the measured speed, else how it failed, else what was predicted."""
     figures = report.measurement
     if figures is not None and figures.generate_tps is not None:
-        speed = f"{format_number(figures.generate_tps.median)} tokens/s measured"
+        how = "forecast from slices" if report.by_slices else "measured"
+        speed = f"{format_number(figures.generate_tps.median)} tokens/s {how}"
         expected = report.forecast.generate_tps if report.forecast else None
         return f"{speed}, {format_number(expected.expected)} predicted" if expected else speed
     if report.failures:

@@ -43,7 +43,8 @@ class Summary:
 
 def columns_of(report: HardwareReport) -> dict[str, Any]:
     """The columns beside the document, by name."""
-    figures, predicted = report.measurement, report.forecast
+    # What slices say of a model is a forecast, and no measured speed of the community's.
+    figures, predicted = None if report.by_slices else report.measurement, report.forecast
     generated = figures.generate_tps if figures else None
     prompted = figures.prompt_tps if figures else None
     expected = predicted.generate_tps if predicted else None

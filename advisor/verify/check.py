@@ -8,7 +8,8 @@ from advisor.memory.plan import MemoryPlan
 from advisor.units import MIB, format_size
 
 Answer = Literal["go", "ask", "refuse"]
-_DISK_MARGIN = 512 * MIB
+DISK_MARGIN = 512 * MIB
+"""What stays free on a disk beside what is written to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def check(
             f"It needs {format_size(host)} of system memory, and {format_size(available_bytes)} are free now: close programs.",
         )
     if download_bytes:
-        needed = download_bytes + _DISK_MARGIN
+        needed = download_bytes + DISK_MARGIN
         if disk_free_bytes is not None and disk_free_bytes < needed:
             answer = "refuse"
             said.insert(0, f"The file needs {format_size(needed)} of disk, and {format_size(disk_free_bytes)} are free.")

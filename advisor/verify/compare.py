@@ -1,11 +1,12 @@
 """Predicted beside measured: a row a figure, each with its error, and the same in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.units import MIB, UnitSystem, format_size
 from advisor.verify.job import Progress
 from advisor.verify.measurement import Figures, Forecast, Measurement, Outcome, Plan, Range, Spread, Stage
+from advisor.verify.slices import FORECAST_ERROR
 
 NEAR = 0.05
 """A total that is no further from the plan than this confirms it."""
@@ -36,6 +37,8 @@ class Row:
     measured: float
     predicted_range: tuple[float, float] | None = None
     measured_range: tuple[float, float] | None = None
+    error_band: tuple[float, float] | None = None
+    """Of what slices say: where the whole model is expected to come out."""
 
     @property
     def error(self) -> float | None:
@@ -57,6 +60,11 @@ class Row:
         verb = "used" if self.kind == "size" else "was"
         return f"{self.name}: {verb} {measured}, we said {self.predicted_shown(system)}, {self.words}."
 
+    def measured_shown(self, system: UnitSystem = "GiB") -> str:
+        """What was measured; of a forecast by slices with its range."""
+        said = self.shown(self.measured, system)
+        return f"{said} ({self._between(self.error_band, system)})" if self.error_band else said
+
     def predicted_shown(self, system: UnitSystem = "GiB") -> str:
         """What was predicted, with its range."""
         if self.predicted is None:
@@ -64,8 +72,10 @@ class Row:
         said = self.shown(self.predicted, system)
         if self.predicted_range is None:
             return said
-        low, high = (self.shown(value, system).removesuffix(" tokens/s").removesuffix(" s") for value in self.predicted_range)
-        return f"{said} ({low} to {high})"
+        return f"{said} ({self._between(self.predicted_range, system)})"
+
+    def _between(self, ends: tuple[float, float], system: UnitSystem) -> str:
+        return " to ".join(self.shown(value, system).removesuffix(" tokens/s").removesuffix(" s") for value in ends)
 
     @property
     def words(self) -> str:
@@ -94,7 +104,15 @@ def compare(measurement: Measurement) -> tuple[Row, ...]:
     figures = measurement.measurement
     if figures is None:
         return ()
-    return (*memory_rows(measurement.plan, figures), *speed_rows(measurement.forecast, figures))
+    rows = (*memory_rows(measurement.plan, figures), *speed_rows(measurement.forecast, figures))
+    if not measurement.by_slices:
+        return rows
+    return tuple(replace(row, error_band=error_band(*row.measured_range)) if row.measured_range else row for row in rows)
+
+
+def error_band(low: float, high: float) -> tuple[float, float]:
+    """Where the whole model's speed is expected, by the slowest and the fastest of what its slices said."""
+    return low * (1 - FORECAST_ERROR), high * (1 + FORECAST_ERROR)
 
 
 def memory_rows(plan: Plan | None, figures: Figures) -> tuple[Row, ...]:
@@ -171,6 +189,10 @@ def headline(measurement: Measurement) -> str:
     if measurement.verdict == "failed" or measurement.measurement is None:
         return f"{name} did not run here"
     figures = measurement.measurement
+    if measurement.by_slices and figures.generate_tps is not None:
+        low, high = error_band(figures.generate_tps.low, figures.generate_tps.high)
+        speed = f"{_rate(figures.generate_tps.median)} tokens a second ({_rate(low)} to {_rate(high)})"
+        return f"Forecast from a slice: {name} writes {speed}"
     total = next((row for row in memory_rows(measurement.plan, figures) if row.name == "Memory in all"), None)
     said = []
     if total is not None:

@@ -13,7 +13,7 @@ from advisor.speed.forecast import Range as SpeedRange
 from advisor.verify.calibration import KeptRun, kept_run
 from advisor.verify.check import Check
 from advisor.verify.compare import outcome
-from advisor.verify.job import Ended
+from advisor.verify.job import LAID_OUT_BY_LLAMA_CPP, Ended
 from advisor.verify.measurement import (
     Figures,
     Forecast,
@@ -27,7 +27,7 @@ from advisor.verify.measurement import (
     Spread,
 )
 from advisor.verify.protocol import Result, RunRequest, Trial
-from advisor.verify.slices import Slices
+from advisor.verify.slices import FORECAST_ERROR, Slices
 
 BUSY = 0.1
 """Where other programs took more of the processor than this, speeds say little about the machine."""
@@ -173,7 +173,8 @@ def _slice_notes(request: RunRequest) -> list[str]:
     if request.slices is None:
         return []
     short, long, whole = request.slices.layers
-    return [f"Measured on slices of {short} and {long} of {whole} layers with random weights, not on the model itself."]
+    said = f"Measured on slices of {short} and {long} of {whole} layers with random weights, not on the model itself"
+    return [f"{said}, which may be {FORECAST_ERROR:.0%} slower or faster."]
 
 
 def _verdict(looked: Looked, ended: Ended, figures: Figures | None) -> Outcome:
@@ -184,7 +185,7 @@ def _verdict(looked: Looked, ended: Ended, figures: Figures | None) -> Outcome:
 
 def _run(looked: Looked, ended: Ended, first_token_prompt: int | None) -> Run:
     request, result = ended.request or looked.request, ended.result
-    retried = request.backend == "llama-cpp" and not request.extra_bufts and bool(ended.failures)
+    retried = request.backend in LAID_OUT_BY_LLAMA_CPP and not request.extra_bufts and bool(ended.failures)
     notes = [*looked.notes, *_slice_notes(request), *([RETRIED] if retried else []), *([] if result is None else result.notes)]
     if result is not None and (result.busy or 0) > BUSY:
         notes.append(f"Other programs took {result.busy:.0%} of the processor meanwhile, so speeds are too low; close them.")
@@ -199,7 +200,7 @@ def _run(looked: Looked, ended: Ended, first_token_prompt: int | None) -> Run:
         first_token_prompt_tokens=first_token_prompt,
         repeats=0 if result is None else len(result.generate),
         busy=None if result is None else result.busy,
-        repacked=request.extra_bufts if request.backend in ("llama-cpp", "slices") else None,
+        repacked=request.extra_bufts if request.backend in LAID_OUT_BY_LLAMA_CPP else None,
         slice_layers=request.slices.layers[:2] if request.slices is not None else (),
         notes=tuple(notes[:20]),
     )

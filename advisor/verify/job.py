@@ -5,8 +5,8 @@ is a process of its own session, which ends with this process too.
 """
 
 import contextlib
+import errno
 import queue
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.engine.worker import end_of_worker
 from advisor.errors import HeadroomError, MissingPartError
 from advisor.verify.child import COMMAND, Child
+from advisor.verify.ending import CRASHES, reason_of_end
 from advisor.verify.held import Held
 from advisor.verify.measurement import MOST_SAMPLES, Failure, FailureKind, Sample, Stage, last_lines
 from advisor.verify.protocol import Result, RunError, RunRequest, result_of
@@ -29,8 +29,9 @@ SILENT_S = 300.0
 """A worker that tells nothing for so long has hung: a slow disk still reports its progress."""
 _ENDING_S = 2.0
 _ENDED: tuple[Stage, ...] = ("done", "failed", "cancelled")
-_CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGILL, -getattr(signal, "SIGBUS", 7), -signal.SIGABRT, 0xC0000005, 0xC000001D})
-"""Exit codes after which a run is tried again without the CPU's own layout of weights; the last two are Windows'."""
+LAID_OUT_BY_LLAMA_CPP = ("llama-cpp", "slices")
+"""Backends whose weights the engine may copy into the CPU's own layout."""
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Job:
         on_end: Callable[["Ended"], None] | None = None,
     ) -> None:
         self.name = name
+        self.held = contextlib.ExitStack()
+        """What `prepare` made for this run; it ends before the next one's turn, which may make files of the same names."""
         self._on_end = on_end
         self._prepare, self._machine, self._limits = prepare, machine or ThisMachine(), limits
         self._command, self._folder, self._silent_s = command, folder, silent_s
@@ -166,7 +169,7 @@ class Job:
     def _run(self) -> None:
         stage: Stage = "failed"
         try:
-            with turn(self.name, waiting=self._wait_in_queue, folder=self._folder):
+            with turn(self.name, waiting=self._wait_in_queue, folder=self._folder), self.held:
                 self.go_on()
                 self._started_at, self._start = time.time(), time.monotonic()
                 self.tell("checking")
@@ -185,7 +188,8 @@ class Job:
         except HeadroomError as error:
             self._fail("refused", str(error))
         except OSError as error:
-            self._fail("crash", f"the run could not be started: {error.strerror or error}")
+            kind: FailureKind = "disk" if error.errno in _DISK_FULL else "crash"
+            self._fail(kind, f"the run could not be started: {error.strerror or error}")
         finally:
             self._end(stage)
 
@@ -216,8 +220,8 @@ class Job:
     def _crashed_in_layout(self) -> bool:
         """Whether the engine died in a way that its CPU kernels for repacked weights are known for."""
         assert self._request is not None
-        tried = self._request.backend == "llama-cpp" and self._request.extra_bufts
-        return self._result is None and tried and self._code in _CRASHES
+        tried = self._request.backend in LAID_OUT_BY_LLAMA_CPP and self._request.extra_bufts
+        return self._result is None and tried and self._code in CRASHES
 
     def _attempt(self, request: RunRequest) -> None:
         """One worker, from its start to its end."""
@@ -235,7 +239,7 @@ class Job:
         if reason is not None:
             self._fail(*reason, log=child.said)
         elif self._result is None:
-            self._fail(_kind_of_end(code, child.said), _sentence(code, child.said), log=child.said)
+            self._fail(*reason_of_end(code, child.said), log=child.said)
 
     def _watch(self, child: Child) -> tuple[FailureKind, str] | None:
         """Read what the worker tells and sample the machine, to the end of either. Why it failed; None where it just ended."""
@@ -294,18 +298,3 @@ class Job:
     def _set(self, progress: Progress) -> None:
         with self._lock:
             self._progress, self._told_at = progress, time.monotonic()
-
-
-def _kind_of_end(code: int, said: Sequence[str]) -> FailureKind:
-    if "more memory" in end_of_worker(code, tuple(said)):
-        return "out of memory"
-    if code == -getattr(signal, "SIGKILL", 9):
-        return "killed"
-    return "crash"
-
-
-def _sentence(code: int, said: Sequence[str]) -> str:
-    found = end_of_worker(code, tuple(said))
-    if code == -getattr(signal, "SIGKILL", 9):
-        return f"{found}; where memory is short, the system does that: choose a smaller file or a shorter context"
-    return f"{found}; the last lines of its log say more"

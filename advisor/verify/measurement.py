@@ -243,6 +243,11 @@ class Measurement(_Strict):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    @property
+    def by_slices(self) -> bool:
+        """Whether its speeds are forecasts: of the whole model, by slices of it that were measured."""
+        return bool(self.run.slice_layers)
+
     def to_json(self) -> dict[str, Any]:
         """The answer of `advisor verify --json`."""
         return self.model_dump(mode="json", by_alias=True)

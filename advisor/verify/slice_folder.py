@@ -28,6 +28,16 @@ def clear_slice_files(folder: Path | None = None) -> None:
     shutil.rmtree(folder or slice_folder(), ignore_errors=True)
 
 
+def free_disk_bytes(folder: Path | None = None) -> int | None:
+    """What the disk has left that they would be written to; None where it does not say."""
+    folder = folder or slice_folder()
+    there = next((parent for parent in (folder, *folder.parents) if parent.is_dir()), None)
+    try:
+        return None if there is None else shutil.disk_usage(there).free
+    except OSError:
+        return None
+
+
 def slice_folder() -> Path:
     """In the user's cache folder: up to 4 GB are no matter for a temporary folder in memory."""
     return cache_folder() / "verify" / "slices"

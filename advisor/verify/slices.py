@@ -18,6 +18,8 @@ from advisor.units import MIB, format_size
 
 MOST_SHARE_OF_FREE = 0.3
 MOST_DISK_BYTES = 4 * 10**9
+FORECAST_ERROR = 0.1
+"""How far generation of the whole model may be from what its slices say; `benchmarks.slices` holds it to that."""
 _TIMES_THE_CACHE = 4
 """Weights that are read in turn hit a cache that holds a quarter of them in about a quarter of all cases at most."""
 _LEAST_BYTES = 128 * MIB

@@ -1,5 +1,6 @@
 """Runs that end badly, and in between: what they leave, and that nothing of them is left."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -164,6 +165,29 @@ def test_one_run_at_a_time_in_the_order_in_which_they_came(tmp_path):
     assert two.started_at >= one.started_at + one.seconds - 0.3
 
 
+@pytest.mark.parametrize("how", ["good", "kill"])
+def test_what_a_run_made_for_itself_goes_before_the_next_ones_turn(how, tmp_path):
+    """Files of slices have the same names in every run."""
+    seen = []
+
+    def prepare(run: Job) -> RunRequest:
+        run.held.callback(lambda: seen.append(queue(tmp_path)))
+        return REQUEST
+
+    command = (sys.executable, str(FAKE), how)
+    run = Job("a model", prepare, machine=Scripted(PLENTY), command=command, folder=tmp_path).start()
+    run.wait(20)
+    assert seen == [("a model",)]
+    assert queue(tmp_path) == ()
+
+
+def test_a_crash_of_slices_in_the_cpus_own_layout_is_tried_again_too(tmp_path):
+    command = (sys.executable, str(FAKE), "crash once")
+    request = RunRequest("slices", "folder")
+    ended = Job("a slice", lambda _: request, machine=Scripted(PLENTY), command=command, folder=tmp_path).start().wait(20)
+    assert (ended.stage, ended.request.extra_bufts) == ("done", False)
+
+
 def test_a_turn_ends_with_its_process_and_what_it_left_is_cleared_away(tmp_path):
     """A holder that was killed must not block the machine for ever."""
     old = tmp_path / f"{1:020d}-0-long%20gone.turn"
@@ -236,7 +260,8 @@ def test_a_dead_parent_takes_the_worker_with_it(tmp_path):
     [
         (RunError("disk", "the disk is full"), "disk"),
         (QuestionError("no such model"), "refused"),
-        (OSError(28, "No space left on device"), "crash"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk"),
+        (OSError(errno.EACCES, "Permission denied"), "crash"),
     ],
 )
 def test_what_goes_wrong_before_the_worker_is_a_result_too(error, kind, tmp_path):

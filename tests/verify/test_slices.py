@@ -1,13 +1,23 @@
 """Slices of models: which layers, how large, and what is worked out from their times."""
 
+import errno
+import io
 import itertools
+import os
+import shutil
 
 import pytest
 
+from advisor.errors import QuestionError
 from advisor.models.gguf_header import read_header
 from advisor.models.library import catalogue
+from advisor.question import VerifyQuestion
+from advisor.verification import look, start
+from advisor.verify import slice_folder, slices
+from advisor.verify.backends import sliced
 from advisor.verify.backends.sliced import Sliced
-from advisor.verify.slice_folder import clear_slice_files, make_slice_files
+from advisor.verify.protocol import RunError, RunRequest, Teller
+from advisor.verify.slice_folder import clear_slice_files, free_disk_bytes, make_slice_files
 from advisor.verify.slices import SliceWeights, _period, slice_keys, slices_of, whole_seconds
 
 MIB, GIB = 2**20, 2**30
@@ -131,14 +141,34 @@ def test_files_of_slices_hold_what_they_should_and_go_again(tmp_path):
     assert not folder.exists()
 
 
+def test_a_disk_that_becomes_full_while_they_are_written_is_a_result(tmp_path, monkeypatch):
+    def full(_writer, path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sliced.Loaded, "library", staticmethod(lambda: None))
+    monkeypatch.setattr(sliced, "SliceWriter", type("Writer", (), {"__init__": lambda *_: None, "fill": full}))
+    request = RunRequest("slices", str(tmp_path), slices=SliceWeights((4, 8, 32), (4, 8, 32), (4, 8, 32)))
+    with pytest.raises(RunError, match="make room on the disk") as caught:
+        sliced.run(request, Teller(io.StringIO()))
+    assert caught.value.kind == "disk"
+
+
+def test_without_room_on_the_disk_they_are_not_begun(monkeypatch):
+    monkeypatch.setattr("advisor.sliced.free_disk_bytes", lambda: 2 * GIB)
+    monkeypatch.setattr("advisor.sliced.slices_of", lambda *_, **__: made("llama-3.1-8b"))
+    with pytest.raises(QuestionError, match=r"take 3\.20 GiB of disk, and 2\.00 GiB are free"):
+        look(VerifyQuestion(model="llama-3.1-8b", quant="Q4_K_M", slice=True))
+
+
+def test_the_disk_that_is_looked_at_is_that_of_the_files(tmp_path):
+    assert free_disk_bytes(tmp_path / "not" / "there" / "yet") == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
+
+
 @pytest.mark.engine
 @pytest.mark.slow
 def test_a_slice_runs_and_leaves_no_file(tmp_path, monkeypatch):
     """The whole way: two slices of a 0.6B, filled by ggml, loaded by llama.cpp."""
-    from advisor.question import VerifyQuestion
-    from advisor.verification import look, start
-    from advisor.verify import slice_folder, slices
-
     monkeypatch.setattr(slices, "_LEAST_BYTES", 16 * MIB)
     monkeypatch.setattr(slices, "_WISHED_BYTES", ())
     monkeypatch.setattr(slices, "_TIMES_THE_CACHE", 0)
