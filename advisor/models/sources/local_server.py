@@ -6,8 +6,6 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from advisor.errors import LocalServerError
 
 SECONDS = 2.0
@@ -18,6 +16,8 @@ def ask(
     url: str, *, send: dict[str, Any] | None = None, seconds: float = SECONDS, most_bytes: int = MOST_BYTES
 ) -> dict[str, Any]:
     """The JSON object that the server at `url` answers; `send` is posted to it. Raises LocalServerError."""
+    import httpx  # a quarter of a second, which nobody waits for who asks no server
+
     where = urlsplit(url).netloc
     until = time.monotonic() + seconds
     try:
