@@ -81,7 +81,8 @@ def _first(found: Iterator[Change]) -> Change | None:
 
 def _programs(model: ModelMetadata, machine: MachineProfile, settings: RunSettings) -> Change | None:
     """Closing what other programs hold, where that is known and enough."""
-    held = (machine.memory.in_use_bytes or 0) + sum(gpu.in_use_bytes or 0 for gpu in machine.gpus)
+    apart = machine.gpus if machine.kind == "discrete" else ()  # what a GPU holds of a shared memory is in use there already
+    held = (machine.memory.in_use_bytes or 0) + sum(gpu.in_use_bytes or 0 for gpu in apart)
     if not held:
         return None
     idle = machine.model_copy(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from advisor.machines.profile import MachineProfile
 from advisor.memory.devices import Device
 from advisor.memory.grid import Grid
-from advisor.memory.margins import gpu_margin, highest_gpu_limit, margin, reserve
+from advisor.memory.margins import gpu_margin, highest_gpu_limit, left_of_limit, margin, reserve
 from advisor.memory.plan import MemoryPlan, Pool
 from advisor.units import format_size
 
@@ -79,7 +79,7 @@ def _pool_rules(pool: Pool, machine: MachineProfile, total: Any, gpu_total: Any)
             found.append(("over what it may take", "no", over))
         else:
             # The memory as a whole holds it, but not if that much is the GPU's.
-            beyond = (gpu_total > highest) | (left < capacity - highest)
+            beyond = (gpu_total > (left_of_limit(machine, highest) or 0)) | (left < capacity - highest)
             found += [("over what it may take", "no", over & beyond), ("over the limit", "tight", over)]
     found += [("reserve", "tight", left < reserve(pool, machine)), ("margin", "tight", left < margin(pool, machine))]
     if limit is not None:

@@ -2,18 +2,27 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from advisor.machines.detect import Detection, detect, detect_fast
+from advisor.machines.held import Held, with_held
 from advisor.settings import only_at_home
 
+_HELD_S = 1.0
+"""How long programs that hold models are waited for, beyond the probes that run beside."""
 _NOT_OURS = "this site does not look at its own machine; name yours, or describe it by its numbers"
 
 
 class Here:
     """Detection shared by everything in one process. Thread-safe; `now` never waits for a slow probe."""
 
-    def __init__(self, quick: Callable[[], Detection] = detect_fast, whole: Callable[[], Detection] = detect) -> None:
-        self._quick, self._whole = quick, whole
+    def __init__(
+        self,
+        quick: Callable[[], Detection] = detect_fast,
+        whole: Callable[[], Detection] = detect,
+        held: Callable[[], Held] = Held,
+    ) -> None:
+        self._quick, self._whole, self._held = quick, whole, held
         self._lock = threading.Lock()
         self._found: Detection | None = None
         self._worker: threading.Thread | None = None
@@ -56,10 +65,22 @@ class Here:
             self._worker.start()
 
     def _look(self) -> None:
+        said: list[Held] = []
+        asking = threading.Thread(target=lambda: said.append(self._held()), name="held", daemon=True)
+        asking.start()
         found = self._whole()
+        asking.join(_HELD_S)
+        if said:
+            found = replace(found, profile=with_held(found.profile, said[0]))
         with self._lock:
             self._found = found
 
 
-HERE = Here()
+def _held_by_models() -> Held:
+    from advisor.models.sources.here import held_now  # the only thing that this room asks of that one
+
+    return held_now()
+
+
+HERE = Here(held=_held_by_models)
 """The machine that this process runs on."""

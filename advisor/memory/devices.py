@@ -5,6 +5,7 @@ from typing import Literal
 
 from advisor.machines.capacity import typical_capacity
 from advisor.machines.profile import Backend, MachineProfile
+from advisor.memory.margins import left_of_limit
 from advisor.memory.overhead import gpu_overhead, system_reserve
 from advisor.memory.plan import Pool
 
@@ -23,7 +24,7 @@ class Device:
     capacity_bytes: int | None
     in_use_bytes: int | None
     limit_bytes: int | None = None
-    """Most that a GPU may take of a unified pool."""
+    """Most that a GPU may take of a unified pool, less what running models have taken of that already."""
     reserve_bytes: int = 0
     """What is left to the system in a shared pool whose use nobody has measured."""
 
@@ -57,7 +58,7 @@ def devices_of(machine: MachineProfile | None, gpus: int) -> tuple[Device, ...]:
                     UNIFIED,
                     memory.capacity_bytes,
                     memory.in_use_bytes,
-                    machine.gpu_limit_bytes,
+                    left_of_limit(machine, machine.gpu_limit_bytes),
                     system_reserve(machine),
                 )
             )

@@ -41,6 +41,14 @@ def highest_gpu_limit(machine: MachineProfile) -> int | None:
     return None if highest is None else highest(size)
 
 
+def left_of_limit(machine: MachineProfile, limit_bytes: int | None) -> int | None:
+    """Of a limit on what a unified machine's GPU may take: what running models have not taken; None without a limit.
+
+    The limit is one for all programs: macOS keeps iogpu.wired_limit_mb and Linux the GTT for the whole machine.
+    """
+    return None if limit_bytes is None else max(limit_bytes - sum(gpu.in_use_bytes or 0 for gpu in machine.gpus), 0)
+
+
 def has_room(pool: Pool, machine: MachineProfile) -> bool:
     """True where `pool` keeps its margins; a memory of unknown size has room for anything."""
     if pool.capacity_bytes is None:

@@ -111,8 +111,8 @@ def _gpu_facts(machine: MachineProfile, index: int, source: Callable[[str], str]
     if machine.kind == "discrete":
         yield "Memory as sold", format_size(gpu.memory_bytes), source(f"{at}.memory_bytes")
         yield "Memory that can be used", format_size(gpu.capacity_bytes), source(f"{at}.capacity_bytes")
-        if gpu.in_use_bytes is not None:
-            yield "In use by other programs", format_size(gpu.in_use_bytes), source(f"{at}.in_use_bytes")
+    if gpu.in_use_bytes is not None:
+        yield "In use by other programs", format_size(gpu.in_use_bytes), source(f"{at}.in_use_bytes")
     yield "GPU bandwidth", _known(gpu.bandwidth_gb_s, "GB/s"), source(f"{at}.bandwidth_gb_s")
     yield "Half precision", _known(gpu.fp16_tflops, "TFLOPS"), source(f"{at}.fp16_tflops")
     if machine.kind == "discrete":

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from advisor.errors import HeadroomError, LocalServerError
+from advisor.machines.held import Held
 from advisor.models.sources import lmstudio, ollama
 from advisor.models.sources.files import Found, FoundModel, find_models
 from advisor.models.sources.hub_address import hub_cache_folder
@@ -21,7 +22,7 @@ from advisor.models.sources.local_server import ask
 
 SECONDS = 1.0
 _LM_STUDIO_PORT = 1234
-_LLAMA_SERVER = "llama-server"
+_LLAMA_SERVER, _OLLAMA = "llama-server", "ollama"
 _MOST_LOADED = 64
 
 
@@ -36,6 +37,8 @@ class Loaded:
     """All of it, on GPU and host."""
     gpu_bytes: int | None
     context: int | None
+    mapped_bytes: int = 0
+    """Of it, pages of the file in system memory that Linux counts as available."""
 
 
 def models_here(folders: Iterable[Path] = (), *, seconds: float = SECONDS) -> Found:
@@ -110,6 +113,33 @@ def loaded_now(*, seconds: float = 0.5) -> tuple[Loaded, ...]:
     return tuple(sorted(rows, key=lambda row: (row.program, row.name)))[:_MOST_LOADED]
 
 
+def held_now() -> Held:
+    """What they hold of this machine, as far as they say it."""
+    rows = loaded_now()
+    return Held(sum(row.gpu_bytes or 0 for row in rows), sum(row.mapped_bytes for row in rows) + _ollama_mapped())
+
+
+def _ollama_mapped() -> int:
+    """What Ollama's processes map of files: a llama-server a model, in older versions `ollama runner`."""
+    total = 0
+    for process in psutil.process_iter(["name"]):
+        name = _program(process)
+        if name in (_LLAMA_SERVER, _OLLAMA):
+            with suppress(psutil.Error):
+                runs_model = _is_ollamas(process) if name == _LLAMA_SERVER else "runner" in process.cmdline()[1:2]
+                total += _mapped(process) if runs_model else 0
+    return total
+
+
+def _program(process: psutil.Process) -> str:
+    return (process.info["name"] or "").lower().removesuffix(".exe")
+
+
+def _is_ollamas(process: psutil.Process) -> bool:
+    parent = process.parent()
+    return parent is not None and parent.name().lower().removesuffix(".exe") == _OLLAMA
+
+
 def _of_ollama(seconds: float) -> list[Loaded]:
     return [Loaded("Ollama", one.name, one.total_bytes, one.gpu_bytes, one.context) for one in ollama.running(seconds=seconds)]
 
@@ -128,18 +158,25 @@ def _of_llama_server(_seconds: float) -> list[Loaded]:
     """By its process: the model is an argument, what it takes is the process's own memory (without what lies on GPUs)."""
     found = []
     for process in psutil.process_iter(["name"]):
-        if (process.info["name"] or "").lower().removesuffix(".exe") != _LLAMA_SERVER:
+        if _program(process) != _LLAMA_SERVER:
             continue
         with suppress(psutil.Error):
-            found.append(_llama_process(process.cmdline(), process.memory_info().rss))
+            if _is_ollamas(process):  # Ollama says more of it
+                continue
+            found.append(_llama_process(process.cmdline(), process.memory_info().rss, _mapped(process)))
     return found
 
 
-def _llama_process(arguments: list[str], rss: int) -> Loaded:
+def _mapped(process: psutil.Process) -> int:
+    """RssFile and RssShmem of /proc/PID/status: pages that MemAvailable still counts, unlike those of macOS and Windows."""
+    return int(getattr(process.memory_info(), "shared", 0))
+
+
+def _llama_process(arguments: list[str], rss: int, mapped: int = 0) -> Loaded:
     named = dict(pairwise(arguments))
     model = next((named[flag] for flag in ("-m", "--model", "-hf", "--hf-repo") if flag in named), _LLAMA_SERVER)
     context = next((named[flag] for flag in ("-c", "--ctx-size") if flag in named), "")
-    return Loaded(_LLAMA_SERVER, Path(model).name[:200], rss, None, int(context) if context.isdecimal() else None)
+    return Loaded(_LLAMA_SERVER, Path(model).name[:200], rss, None, int(context) if context.isdecimal() else None, mapped)
 
 
 def _text(value: object) -> str:
