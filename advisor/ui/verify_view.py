@@ -7,13 +7,14 @@ import streamlit as st
 from advisor.errors import HeadroomError
 from advisor.figures.memory import key_of
 from advisor.figures.verify import timeline, timeline_text
+from advisor.models.library import catalogue
 from advisor.question import VerifyQuestion
 from advisor.ui.chart import chart
 from advisor.ui.inert import inert
 from advisor.ui.state import draw_again
 from advisor.ui.tables import legend, table
 from advisor.units import format_size
-from advisor.verification import Verification
+from advisor.verification import LLAMA_CPP, Verification
 from advisor.verify.check import Answer
 from advisor.verify.compare import compare, headline, left_words, stage_words
 from advisor.verify.conclusion import Looked
@@ -85,15 +86,16 @@ def result_view(measurement: Measurement) -> None:
     rows = compare(measurement)
     if rows:
         table(
-            ("", "Measured", "Predicted", "In words"),
-            [[row.name, row.shown(row.measured), f"we said {row.predicted_shown()}", row.words] for row in rows],
+            ("", "From slices" if measurement.by_slices else "Measured", "Predicted", "In words"),
+            [[row.name, row.measured_shown(), f"we said {row.predicted_shown()}", row.words] for row in rows],
             key="verify_compared",
             stack=True,
         )
     figures = measurement.measurement
     if figures is not None and figures.samples:
         st.subheader("Memory over time", anchor=False)
-        planned = None if measurement.plan is None else sum(pool.total_bytes for pool in measurement.plan.pools)
+        whole = measurement.plan if not measurement.by_slices else None
+        planned = None if whole is None else sum(pool.total_bytes for pool in whole.pools)
         lines = timeline(figures.samples, planned)
         legend(key_of(lines), key="verify_legend")
         chart(lines, key="verify_timeline", alt=timeline_text(figures.samples))
@@ -105,6 +107,9 @@ def home_view(question: VerifyQuestion) -> Measurement | None:
     st.header("Run it at home", anchor=False)
     st.markdown("This page is served from elsewhere, and runs nothing for you. Install Headroom on your computer and run:")
     st.code(home_command(question), language=None, wrap_lines=True)
+    if not question.slice and question.backend == LLAMA_CPP and _is_of_catalogue(question.model):
+        st.markdown("To know its speed before you download it, measure a slice of it, which downloads nothing:")
+        st.code(home_command(question.model_copy(update={"slice": True})), language=None, wrap_lines=True)
     st.markdown("Then show the result here. It is read in this page and kept nowhere.")
     file = st.file_uploader("The file with the result", type=["json"], key="verify:file", max_upload_size=2)
     text = st.text_area("Or paste it", key="verify:paste", height=120, placeholder='{"schema": 1, ...')
@@ -137,6 +142,14 @@ def home_command(question: VerifyQuestion) -> str:
     for name, value in options.items():
         words += [] if value is None else [f"--{name}", f"{value}"]
     return f"{shlex.join([*words, *(['--slice'] if question.slice else []), '--json'])} > result.json"
+
+
+def _is_of_catalogue(name: str) -> bool:
+    try:
+        catalogue().find(name)
+    except HeadroomError:
+        return False
+    return True
 
 
 def _failure(failure: Failure) -> None:
