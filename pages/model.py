@@ -53,7 +53,6 @@ for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong)):
     said.warning(inert(complaint))
 
 
-@st.fragment
 def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves) -> None:
     """The answer and its figures by the best grade that is known now; drawn again alone when the engine's is there."""
     known = answer.now()
@@ -81,7 +80,9 @@ def show(model: ModelMetadata) -> None:
     with shown:
         if shared.beside:
             two_settings_view(shared, chosen.machine, chosen.assumptions, formula, curves)
-        figures(answer, said.container(), curves)
+        # Only what the engine may still change is drawn again alone: Streamlit keeps a copy of the page's frame for it.
+        draw = figures if answer.coming is None else st.fragment(figures)
+        draw(answer, said.container(), curves)
         speed_view(known)
         st.subheader("Memory against context", anchor=False)
         st.caption(curves_said(curves, formula, question.gpu_layers))

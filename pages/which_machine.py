@@ -12,14 +12,15 @@ from advisor.ui.compare_view import holders_table
 from advisor.ui.glossary import WORDS
 from advisor.ui.inert import inert
 from advisor.ui.knobs import context_knob, least_speed_knob
+from advisor.ui.model_picker import model_labels
 from advisor.ui.state import address_of, complaints, open_question, publish, seed
 from advisor.units import format_size
-from advisor.words import parameters, sentence
+from advisor.words import sentence
 
 PAGE = "which"
 
 opened = open_question(PAGE, WhichQuestion, WhichQuestion())
-models = {model.id: model for model in catalogue().models}
+models, labels = catalogue().by_id, model_labels()
 complaint = opened.complaint
 try:
     asked = catalogue().find(opened.question.model)
@@ -32,7 +33,7 @@ first, second, third = st.columns([5, 2, 3])
 id_ = first.selectbox(
     "Model",
     list(models),
-    format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})",
+    format_func=labels.__getitem__,
     key=seed(opened, "which:model", asked.id),
 )
 usual = opened.question.quant if opened.question.quant in QUANTIZATIONS else default_quantization(asked)

@@ -25,6 +25,11 @@ class Catalogue:
     facts_only: tuple[FactsModel, ...] = ()
     """Known, but without what a plan needs."""
 
+    @cached_property
+    def by_id(self) -> dict[str, CatalogueModel]:
+        """Those that can be planned, by id."""
+        return {model.id: model for model in self.models}
+
     def find(self, text: str) -> CatalogueModel:
         """The model that `text` names: an id, a name, an alias, a hub repository, or words that only one model has.
 

@@ -169,7 +169,7 @@ def header_sha256(path: Path) -> str | None:
 
 def _catalogue_id(text: str) -> str | None:
     name = text.partition(":")[0]
-    return name if name in {model.id for model in catalogue().models} else None
+    return name if name in catalogue().by_id else None
 
 
 def _grades_of(document: Mapping[str, Any], *, sizes: str, machine: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Which model: of the catalogue, of the hub, on the disk of the computer that runs Headroom, or a file of the visitor."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import streamlit as st
@@ -99,14 +100,14 @@ def _source_of(text: str) -> Source:
 
 
 def _from_catalogue(opened: Opened[Question], runtime: Runtime) -> Picked:
-    models = {model.id: model for model in catalogue().models}
+    models, labels = catalogue().by_id, model_labels()
     asked = opened.question
     name, suffix = name_and_quantization(asked.model)
     chosen, complaint = _nearest(name) if _source_of(asked.model) == "catalogue" else (DEFAULT_MODEL, None)
     id_ = st.selectbox(
         "Model",
         list(models),
-        format_func=lambda id_: f"{models[id_].name} ({parameters(models[id_].parameters)})" if id_ in models else id_,
+        format_func=lambda id_: labels.get(id_, id_),
         key=seed(opened, "model:id", chosen),
         accept_new_options=True,
         on_change=_take_typed,
@@ -134,10 +135,16 @@ def _from_catalogue(opened: Opened[Question], runtime: Runtime) -> Picked:
         return Picked(None, id_, quant, sentence(error))
 
 
+@cache
+def model_labels() -> dict[str, str]:
+    """How each model of the catalogue stands in a list: its name and size. Every run of a page sends all of them."""
+    return {id_: f"{model.name} ({parameters(model.parameters)})" for id_, model in catalogue().by_id.items()}
+
+
 def _take_typed() -> None:
     """Put the model that was typed in the place of its text, and keep the sentence that says where it is another one."""
     typed = str(st.session_state["model:id"])
-    known = any(typed == model.id for model in catalogue().models)
+    known = typed in catalogue().by_id
     st.session_state["model:id"], st.session_state[_TYPED] = (typed, None) if known else _nearest(typed)
 
 
@@ -150,8 +157,7 @@ def _nearest(text: str) -> tuple[str, str | None]:
     except HeadroomError as error:
         planned = (found.model.id for found in catalogue().search(text, 20) if isinstance(found.model, CatalogueModel))
         chosen, said = next(planned, DEFAULT_MODEL), sentence(error)
-    name = next(model.name for model in catalogue().models if model.id == chosen)
-    return chosen, f"{said} Shown instead: {name}."
+    return chosen, f"{said} Shown instead: {catalogue().by_id[chosen].name}."
 
 
 def _other_quantization(

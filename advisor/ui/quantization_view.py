@@ -16,7 +16,7 @@ def quantization_view(model: ModelMetadata) -> None:
     """Size against expected loss for the usual files of a catalogue model; nothing for a file, which is what it is."""
     if not model.predicted or model.quantization is None:
         return
-    listed = next((one for one in catalogue().models if one.id == model.id), None)
+    listed = catalogue().by_id.get(model.id)
     if listed is None:
         return
     chosen = model.quantization
