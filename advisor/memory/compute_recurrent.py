@@ -149,4 +149,5 @@ def short_convolution(b: BlockBuilder, block: Block, index: int, x: Node) -> Nod
     gated = g.op("mul", part, g.view(mixed, *part, span=span), g.view(mixed, *part, span=span))
     convolved = _convolved(b, block, index, gated, width, shape.conv_kernel, "shortconv.conv.weight")
     out = g.op("mul", part, g.view(mixed, *part, span=span), convolved)
-    return b.linear(block, index, g.reshape(out, width, shape.tokens), "shortconv.out_proj")
+    # A view, in whose place nothing is added.
+    return g.reshape(b.linear(block, index, out, "shortconv.out_proj"), width, shape.tokens)
