@@ -1,6 +1,7 @@
 """The page that runs a model: what is checked first, the run, its end, and what a hosted page does instead."""
 
 import json
+import re
 import sys
 import time
 from functools import partial
@@ -9,12 +10,16 @@ from pathlib import Path
 import pytest
 
 import advisor.verification
+from advisor.errors import MissingPartError
 from advisor.settings import settings
+from advisor.verify import slice_folder, slices
+from advisor.verify.turns import turn
 from tests.models.real_files import smollm2
 from tests.verify.runs import document
 
 FAKE = Path(__file__).resolve().parents[1] / "verify" / "fake_worker.py"
 pytestmark = pytest.mark.engine
+MIB = 2**20
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +121,101 @@ def test_a_model_that_is_not_here_is_said(app, model, said):
     assert not [one for one in app.at.button if one.key == "verify:start"]
 
 
+class TestSlices:
+    """Try before you download."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, tmp_path, monkeypatch):
+        """Slices of a few megabytes, and nothing of this disk counts as the model."""
+        monkeypatch.setattr(slices, "_LEAST_BYTES", 16 * MIB)
+        monkeypatch.setattr(slices, "_WISHED_BYTES", ())
+        monkeypatch.setattr(slices, "_TIMES_THE_CACHE", 0)
+        monkeypatch.setattr(slice_folder, "cache_folder", lambda: tmp_path / "cache")
+        monkeypatch.setattr(advisor.verification, "local_file", lambda _: None)
+
+    def offered(self, app, **more):
+        return app.open("verify", model="qwen3-0.6b", quant="Q4_0", context="256", seconds="10", **more)
+
+    def test_it_stands_beside_the_download_with_what_it_needs(self, app):
+        self.offered(app)
+        assert (button(app, "verify:start").label, button(app, "verify:slice").label) == (
+            "Download and run",
+            "Try a slice first",
+        )
+        assert not button(app, "verify:slice").disabled
+        assert re.search(r"Two slices take \d+ MiB of memory and disk for a minute; nothing is downloaded\.", app.captions)
+
+    def test_a_model_of_this_disk_is_run_itself(self, app):
+        opened(app)
+        assert button(app, "verify:start").label == "Run it"
+        assert not [one for one in app.at.button if one.key == "verify:slice"]
+
+    def test_one_that_is_too_large_is_refused_with_its_size(self, app, monkeypatch):
+        monkeypatch.setattr(slices, "MOST_DISK_BYTES", 10 * MIB)
+        self.offered(app)
+        assert button(app, "verify:slice").disabled
+        assert re.search(
+            r"No slice: Two slices of Qwen3 0\.6B take \d+ MiB, more than the 10\.0 MiB that they may", app.captions
+        )
+
+    def test_its_result_is_a_forecast_with_its_error(self, app, worker, tmp_path):
+        worker("good")
+        self.offered(app)
+        button(app, "verify:slice").click()
+        assert app.run().heading == "Running a slice of Qwen3 0.6B"
+        ended(app)
+        # 64 tokens a second, 10 % less to 10 % more.
+        expected = "Forecast from a slice: Qwen3 0.6B Q4_0 writes 64.0 tokens a second (57.6 to 70.4)"
+        assert app.heading == expected
+        table = app.component("rows")
+        assert table["columns"][1] == "From slices"
+        assert next(row[1] for row in table["rows"] if row[0] == "Generation") == "64.0 tokens/s (57.6 to 70.4)"
+        assert any("not on the model itself, which may be 10% slower or faster" in warning for warning in app.warnings)
+        assert not (tmp_path / "cache" / "verify" / "slices").exists()
+        assert not (tmp_path / "data").exists(), "a slice calibrates nothing"
+        button(app, "verify:again").click()
+        assert app.run().heading == "Is it true? Run it on this computer"
+
+    def test_cancel(self, app, worker, tmp_path):
+        worker("hang")
+        self.offered(app)
+        button(app, "verify:slice").click()
+        app.run()
+        button(app, "verify:cancel").click()
+        assert app.run().heading.endswith("was cancelled")
+        assert not (tmp_path / "cache" / "verify" / "slices").exists()
+
+    def test_it_waits_for_the_run_before_it(self, app, worker, tmp_path):
+        worker("good")
+        with turn("another model", waiting=lambda _: None, folder=tmp_path / "turns"):
+            self.offered(app)
+            button(app, "verify:slice").click()
+            app.run()
+            time.sleep(0.5)
+            app.run()
+            assert app.at.get("progress")[0].proto.text == "Waiting for another model"
+        assert ended(app).heading.startswith("Forecast from a slice")
+
+    @pytest.mark.slow
+    def test_a_real_one_runs_from_the_page(self, app, tmp_path):
+        self.offered(app)
+        button(app, "verify:slice").click()
+        app.run()
+        ended(app, seconds=120)
+        assert app.heading.startswith("Forecast from a slice: Qwen3 0.6B Q4_0 writes ")
+        assert not app.at.error
+        assert not (tmp_path / "cache" / "verify" / "slices").exists()
+
+    def test_where_the_file_cannot_be_had_it_is_still_offered(self, app, monkeypatch):
+        def unknown(*_):
+            raise MissingPartError("where it can be downloaded is not known")
+
+        monkeypatch.setattr(advisor.verification, "hub_address_of", unknown)
+        self.offered(app)
+        assert app.at.subheader[0].value == "This cannot be run here"
+        assert not button(app, "verify:slice").disabled
+
+
 class TestHosted:
     """Nothing of the host is run, read or shown."""
 
@@ -131,6 +231,12 @@ class TestHosted:
         assert app.heading == "Run it at home"
         expected = "advisor verify llama-3.1-8b --quant Q4_K_M --context 8192 --type-k q8_0 --json > result.json"
         assert app.at.code[0].value == expected
+
+    def test_and_one_for_a_slice_of_a_model_of_the_catalogue(self, app):
+        app.open("verify", model="llama-3.1-8b", quant="Q4_K_M")
+        assert app.at.code[1].value == "advisor verify llama-3.1-8b --quant Q4_K_M --slice --json > result.json"
+        app.open("verify", model="my own.gguf")
+        assert len(app.at.code) == 1
 
     def test_a_name_that_would_be_a_command_is_quoted(self, app):
         app.open("verify", model="a; rm -rf ~")
