@@ -12,6 +12,7 @@ from markupsafe import Markup
 from advisor.reports.report import HardwareReport
 from advisor.reports.said import Fact, compared, headline, machine_facts, memory_line, model_facts, settings_facts, title
 from advisor.units import UnitSystem, format_number
+from advisor.words import sentence
 
 _FOLDER = Path(__file__).with_name("templates")
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#!|~&@:$]|(?<=www)\.|(?<=^\d)\.|^[-+=])")
@@ -36,6 +37,7 @@ def report_page(id_: str, report: HardwareReport, *, link: str, listed: bool) ->
             memory=memory_line(report),
             compared=compared(report),
             sections=sections(report),
+            failures=[sentence(failure.message) for failure in report.failures],
             style=Markup(_style()),  # noqa: S704 - our own file, not a stranger's text
         )
     )

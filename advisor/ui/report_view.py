@@ -24,6 +24,7 @@ from advisor.ui.inert import inert
 from advisor.ui.linked_table import Link, linked_table
 from advisor.ui.tables import Kind, legend, table
 from advisor.units import format_number
+from advisor.words import sentence
 
 PAGE = "report"
 _MADE = "report:made"
@@ -59,7 +60,7 @@ def report_view(report: HardwareReport) -> None:
     if report.note:
         st.markdown(f"> {inert(report.note)}")
     for failure in report.failures:
-        st.error(inert(failure.message))
+        st.error(inert(sentence(failure.message)))
     if rows := compared(report):
         kinds: list[Kind] = ["", "right", "right", "right"]
         table(("", "Predicted", "Measured", "Difference"), rows, key="report_compared", kinds=kinds, stack=True)

@@ -1,11 +1,13 @@
 """A shared report as a stranger sees it: one printed sheet, a phone's width, links to copy, the way into the app."""
 
+import re
+
 import pytest
 
 from advisor.reports.store import open_store
 from tests import serving
 from tests.browser.conftest import PHONE, Visitor
-from tests.reports.examples import measured
+from tests.reports.examples import everything, measured
 
 pytestmark = pytest.mark.browser
 
@@ -16,15 +18,41 @@ def site(tmp_path_factory, chromium):
     folder = tmp_path_factory.mktemp("report")
     kept = open_store(f"sqlite:///{folder / 'reports.sqlite'}")
     id_ = kept.add(measured(), listed=True).id
+    long = kept.add(everything(), listed=False).id
     kept.engine.dispose()
     with serving.hosted(folder, ADVISOR_RATE_PER_MINUTE="10000") as address:
-        yield address, id_
+        yield address, id_, long
 
 
-def test_it_prints_on_one_sheet(browser, site):
+def sheets(pdf):
+    """How many pages a PDF has: its objects of that type."""
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_it_prints_on_one_sheet(browser, site, scheme, paper):
+    """Also one with every field set; and on white paper, whatever the screen is."""
+    page = browser.new_page(color_scheme=scheme)
+    for id_ in site[1:]:
+        page.goto(f"{site[0]}/r/{id_}")
+        page.evaluate("document.fonts.ready")
+        page.emulate_media(media="print", color_scheme=scheme)
+        assert sheets(page.pdf(format=paper, print_background=True)) == 1
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.evaluate("getComputedStyle(document.querySelector('td')).color") == "rgb(0, 0, 0)"
+        assert page.get_by_text(f"{site[0]}/r/{id_}", exact=True).is_visible()
+        assert not page.get_by_role("link", name="Open in Headroom").is_visible()
+        page.emulate_media(media="screen")
+    page.close()
+
+
+def test_more_would_be_a_second_sheet(browser, site):
     page = browser.new_page()
     page.goto(f"{site[0]}/r/{site[1]}")
-    assert b"/Count 1\n" in page.pdf(format="A4").replace(b"\r", b"\n").replace(b"/Count 1>>", b"/Count 1\n")
+    page.evaluate("document.querySelector('main').append(...Array.from({length: 90}, () => document.createElement('h2')))")
+    page.evaluate("document.querySelectorAll('h2').forEach((one) => one.textContent ||= 'more')")
+    assert sheets(page.pdf(format="A4")) > 1
     page.close()
 
 

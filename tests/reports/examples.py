@@ -1,5 +1,6 @@
 """Reports for tests: made from a real answer, and from a run as `advisor verify --json` prints it."""
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 
@@ -60,6 +61,38 @@ def run_document(model: str = "llama-3.1-8b", machine: str = "rtx-4090", tps: fl
             "repeats": 5,
         },
     }
+
+
+def everything() -> HardwareReport:
+    """A report in which every field is set: eight unlike GPUs, every measured number, a long note, several failures."""
+    document = json.loads(measured().model_dump_json())
+    gpu = document["machine"]["gpus"][0] | {
+        "bandwidth_measured_gb_s": 912.5,
+        "driver": "580.95.05",
+        "link": "PCIe 4.0 x16",
+        "compute_capability": "8.9",
+        "architecture": "Ada Lovelace",
+    }
+    document["note"] = "The side panel was off, the fan curve as it came, nothing else ran. " * 4
+    document["machine"] |= {
+        "gpus": [gpu | {"name": f"NVIDIA GeForce RTX 40{index}0 of this very maker"} for index in range(8)],
+        "cpu": {"name": "AMD Ryzen Threadripper PRO 7995WX 96-Cores", "performance_cores": 96, "threads": 192},
+        "memory": {"capacity_bytes": 2**39, "bandwidth_gb_s": 332.8, "bandwidth_measured_gb_s": 287.4, "type": "DDR5-5200"},
+        "os": "Ubuntu 24.04.3 LTS, Linux 6.14.0-35-generic",
+    }
+    document["model"] |= {
+        "file_name": "a-model-with-a-name-that-goes-on-and-on-as-merges-of-merges-do-0.1-imatrix-Q4_K_M-00001-of-00017.gguf",
+        "header_sha256": "0123456789abcdef" * 4,
+        "active_parameters": 3_000_000_000,
+    }
+    document["settings"]["cpu_moe_layers"] = 12
+    seconds = {"low": 0.2, "expected": 0.3, "high": 0.4}
+    document["forecast"] |= {"prompt_tps": {"low": 4000, "expected": 5000, "high": 6000}, "time_to_first_token_s": seconds}
+    document["forecast"]["load_s"] = {"low": 2.0, "expected": 3.0, "high": 4.0}
+    sizes = {"kv_cache_bytes": 2**30, "compute_bytes": 2**28, "output_bytes": 2**19}
+    document["measurement"]["memory"] |= sizes
+    document["failures"] = [{"kind": "watchdog", "message": "the run was ended before the computer ran out of memory"}] * 3
+    return HardwareReport.model_validate(document)
 
 
 def measured(
