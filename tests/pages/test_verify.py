@@ -12,7 +12,7 @@ import pytest
 import advisor.verification
 from advisor.errors import MissingPartError
 from advisor.settings import settings
-from advisor.verify import slice_folder, slices
+from advisor.verify import model_file, slice_folder, slices
 from advisor.verify.turns import turn
 from tests.models.real_files import smollm2
 from tests.verify.runs import document
@@ -126,22 +126,20 @@ class TestSlices:
 
     @pytest.fixture(autouse=True)
     def small(self, tmp_path, monkeypatch):
-        """Slices of a few megabytes, and nothing of this disk counts as the model."""
+        """Slices of a few megabytes, and no file of this disk counts as a model of the catalogue."""
         monkeypatch.setattr(slices, "_LEAST_BYTES", 16 * MIB)
         monkeypatch.setattr(slices, "_WISHED_BYTES", ())
         monkeypatch.setattr(slices, "_TIMES_THE_CACHE", 0)
         monkeypatch.setattr(slice_folder, "cache_folder", lambda: tmp_path / "cache")
-        monkeypatch.setattr(advisor.verification, "local_file", lambda _: None)
+        monkeypatch.setattr(model_file, "_same_file_here", lambda _: None)
 
     def offered(self, app, **more):
         return app.open("verify", model="qwen3-0.6b", quant="Q4_0", context="256", seconds="10", **more)
 
     def test_it_stands_beside_the_download_with_what_it_needs(self, app):
         self.offered(app)
-        assert (button(app, "verify:start").label, button(app, "verify:slice").label) == (
-            "Download and run",
-            "Try a slice first",
-        )
+        labels = [button(app, f"verify:{key}").label for key in ("start", "slice")]
+        assert labels == ["Download and run", "Try a slice first"]
         assert not button(app, "verify:slice").disabled
         assert re.search(r"Two slices take \d+ MiB of memory and disk for a minute; nothing is downloaded\.", app.captions)
 
@@ -154,9 +152,7 @@ class TestSlices:
         monkeypatch.setattr(slices, "MOST_DISK_BYTES", 10 * MIB)
         self.offered(app)
         assert button(app, "verify:slice").disabled
-        assert re.search(
-            r"No slice: Two slices of Qwen3 0\.6B take \d+ MiB, more than the 10\.0 MiB that they may", app.captions
-        )
+        assert re.search(r"No slice: Two slices of Qwen3 0\.6B take \d+ MiB, more than the 10\.0 MiB", app.captions)
 
     def test_its_result_is_a_forecast_with_its_error(self, app, worker, tmp_path):
         worker("good")
