@@ -15,6 +15,7 @@ from advisor.memory.other_runtimes import OTHER_RUNTIMES, runtime_of, runtime_qu
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve as resolve_settings
+from advisor.memory.repack import repack_note
 from advisor.memory.settings import RunSettings, Runtime
 from advisor.models.hf_config import with_stored_weights
 from advisor.models.library import CATALOGUE, catalogue
@@ -133,8 +134,7 @@ def estimate_for(
         draft=draft,
         lower_context=question.context is None,
     )
-    said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
-    return _answered(model, machine, plan, tuple(said))
+    return _answered(model, machine, plan, assumptions, repack_note(model, machine, plan))
 
 
 def _estimate_other(
@@ -149,14 +149,20 @@ def _estimate_other(
     model = runtime_model(with_stored_weights(shapes), question.runtime, question.quant)
     settings = settings_for(question, model, machine)
     plan = plan_other(model, machine, settings, gpus=question.gpus or 1)
-    said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions))
-    return _answered(model, machine, plan, tuple(said))
+    return _answered(model, machine, plan, assumptions)
 
 
-def _answered(model: ModelMetadata, machine: MachineProfile | None, plan: MemoryPlan, assumptions: tuple[str, ...]) -> Estimate:
+def _answered(
+    model: ModelMetadata,
+    machine: MachineProfile | None,
+    plan: MemoryPlan,
+    assumptions: tuple[str, ...],
+    notes: tuple[str, ...] = (),
+) -> Estimate:
+    said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions, *notes))
     verdict = judge(plan, machine) if machine else None
     measured_here = None if machine is None else calibrations_of(machine)(plan)
-    return Estimate(model, machine, plan, verdict, assumptions, forecast(model, plan, machine, calibration=measured_here))
+    return Estimate(model, machine, plan, verdict, tuple(said), forecast(model, plan, machine, calibration=measured_here))
 
 
 def _planner(question: Question) -> Callable[..., MemoryPlan]:

@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.machines.profile import MachineProfile
 from advisor.memory.devices import UNIFIED, Device, empty_pool
 from advisor.memory.layout import Layout
 from advisor.memory.overhead import gpu_overhead, host_overhead
 from advisor.memory.placement import Placement
 from advisor.memory.plan import DevicePlan, Grade, MemoryPlan, Pool
-from advisor.memory.repack import repacked_bytes
 from advisor.memory.settings import RunSettings
-from advisor.models.metadata import ModelMetadata
 from advisor.units import format_size
 
 
@@ -39,7 +36,6 @@ class Arrangement:
     devices: tuple[Device, ...]
     beside: Beside
     asked: RunSettings
-    machine: MachineProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,7 @@ def assemble(arrangement: Arrangement, components: Components, grade: Grade) -> 
         pools=_pools(rows, devices, layout, placement),
         settings=_settled(layout.settings, placement),
         grade=grade,
-        assumptions=_assumptions(layout, placement, devices, arrangement.asked)
-        + _repacked(layout.model, arrangement.machine, devices),
+        assumptions=_assumptions(layout, placement, devices, arrangement.asked),
         placement=placement,
     )
 
@@ -159,19 +154,6 @@ def _assumptions(layout: Layout, placement: Placement, devices: Sequence[Device]
             "llama-server keeps earlier prompts in up to 8 GiB of system memory as it runs (--cache-ram); not counted here."
         )
     return tuple(said)
-
-
-def _repacked(model: ModelMetadata, machine: MachineProfile | None, devices: Sequence[Device]) -> tuple[str, ...]:
-    if machine is None or len(devices) > 1 or not machine.cpu.instruction_sets:
-        return ()
-    size = repacked_bytes(model.tensors, machine.cpu.instruction_sets)
-    if not size:
-        return ()
-    said = (
-        f"llama.cpp copies {format_size(size)} of weights into a layout of this processor's own; they count once, since the "
-        "system can drop the file's pages."
-    )
-    return (said,)
 
 
 def _skipped_bytes(layout: Layout) -> int:

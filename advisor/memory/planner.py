@@ -74,7 +74,7 @@ def arrange(
     placement = choose_placement(layout, devices, beside.total)
     if layout.nextn:
         beside = replace(beside, draft=beside.draft + _own_draft_bytes(layout, placement))
-    return Arrangement(layout, placement, devices, beside, settings, machine)
+    return Arrangement(layout, placement, devices, beside, settings)
 
 
 def check_arrangement(arrangement: Arrangement) -> None:

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from gguf.constants import GGMLQuantizationType as Q
 
+from advisor.machines.profile import MachineProfile
+from advisor.memory.plan import MemoryPlan
+from advisor.models.metadata import ModelMetadata
 from advisor.models.tensor import Tensor
+from advisor.units import format_size
 
 # ggml/src/ggml-cpu/repack.cpp:4974-5130: (instruction sets, all of them needed; type; rows in a group)
 _LAYOUTS: tuple[tuple[frozenset[str], Q, int], ...] = (
@@ -29,6 +33,20 @@ _LAYOUTS: tuple[tuple[frozenset[str], Q, int], ...] = (
 # ggml/src/ggml-cpu/amx/common.h, qtype_has_amx_kernels
 _AMX = frozenset({Q.Q4_0, Q.Q4_1, Q.Q8_0, Q.Q4_K, Q.Q5_K, Q.Q6_K, Q.IQ4_XS})
 _EMBEDDINGS = ("token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight")
+
+
+def repack_note(model: ModelMetadata, machine: MachineProfile | None, plan: MemoryPlan) -> tuple[str, ...]:
+    """A sentence on the copies that `machine` makes of the weights of `plan`; nothing where it makes none, or nobody knows."""
+    if machine is None or len(plan.devices) > 1:
+        return ()
+    size = repacked_bytes(model.tensors, machine.cpu.instruction_sets)
+    if not size:
+        return ()
+    said = (
+        f"llama.cpp copies {format_size(size)} of weights into a layout of this processor's own; they count once, since the "
+        "system can drop the file's pages."
+    )
+    return (said,)
 
 
 def repacked_bytes(tensors: Iterable[Tensor], instruction_sets: Sequence[str]) -> int:

@@ -2,10 +2,11 @@
 
 import pytest
 
+from advisor.machines.library import find_machine
 from advisor.machines.profile import Cpu, MachineProfile, SystemMemory
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve
-from advisor.memory.repack import repacked_bytes
+from advisor.memory.repack import repack_note, repacked_bytes
 from advisor.units import GIB
 from tests.memory.models import MIB, file
 
@@ -25,7 +26,7 @@ def test_repacked_weights_are_those_that_logs_print(model: str, quantization: st
     assert repacked_bytes(file(model, quantization).tensors, sets) / MIB == pytest.approx(mib, abs=0.02)
 
 
-def test_a_plan_says_so_and_counts_the_weights_once() -> None:
+def test_copies_are_said_and_the_weights_count_once() -> None:
     model = file("gemma-2-2b")
     known, unknown = (
         MachineProfile(
@@ -36,5 +37,12 @@ def test_a_plan_says_so_and_counts_the_weights_once() -> None:
     with_copies = plan_memory(model, known, resolve({}, model, has_gpu=False, machine=known))
     without = plan_memory(model, unknown, resolve({}, model, has_gpu=False, machine=unknown))
     assert with_copies.devices == without.devices
-    assert any("921 MiB of weights into a layout" in said for said in with_copies.assumptions)
-    assert not any("layout" in said for said in without.assumptions)
+    (said,) = repack_note(model, known, with_copies)
+    assert "921 MiB of weights into a layout" in said
+    assert repack_note(model, unknown, without) == ()
+
+
+def test_nothing_is_copied_where_a_gpu_takes_part() -> None:
+    model, card = file("gemma-2-2b"), find_machine("rtx-4090")
+    with_cpu = card.model_copy(update={"cpu": Cpu(instruction_sets=("avx2",))})
+    assert repack_note(model, with_cpu, plan_memory(model, card, resolve({}, model, has_gpu=True, machine=card))) == ()
