@@ -32,4 +32,5 @@ st.html(Path(__file__).parent / "ui" / "style.css")
 # Lines longer than this are hard to read on a wide screen.
 with st.container(horizontal_alignment="center"), st.container(width=1180, key="sheet"):
     page.run()
-    footer()
+    with st.container(key="footer"):
+        footer()

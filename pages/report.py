@@ -37,16 +37,18 @@ def one() -> None:
     found = found_report(question)
     made_note(found)
     report_view(found.report)
-    st.subheader("Pass it on", anchor=False)
-    ways_to_share(found)
-    beside = beside_it(found, question.beside)
-    publish(PAGE, ReportQuestion(id=found.id, beside=beside))
-    left, right, _ = st.columns([2, 2, 6])
-    with left:
-        if deletion(found):
+    # Paper has the report alone.
+    with st.container(key="on_screen_only"):
+        st.subheader("Pass it on", anchor=False)
+        ways_to_share(found)
+        beside = beside_it(found, question.beside)
+        publish(PAGE, ReportQuestion(id=found.id, beside=beside))
+        left, right, _ = st.columns([2, 2, 6])
+        with left:
+            if deletion(found):
+                go_to(None)
+        if right.button("All reports", icon=":material/list:", type="tertiary", key="report:all"):
             go_to(None)
-    if right.button("All reports", icon=":material/list:", type="tertiary", key="report:all"):
-        go_to(None)
 
 
 def all_of_them() -> None:

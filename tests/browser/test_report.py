@@ -79,3 +79,18 @@ def test_it_leads_into_the_app(browser, site):
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1200
     assert visitor.foreign == []
     visitor.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_apps_own_page_of_a_report_prints_alone_on_one_white_sheet(browser, site, scheme):
+    visitor = Visitor(browser, site[0], color_scheme=scheme)
+    page = visitor.open(f"report?id={site[1]}")
+    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
+    page.locator("table tbody tr").nth(20).wait_for()
+    page.emulate_media(media="print", color_scheme=scheme)
+    for name in ("Open the page", "Model"):
+        assert not page.get_by_role("link", name=name, exact=True).first.is_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.get_by_role("heading", level=2).first.evaluate("one => getComputedStyle(one).color") == "rgb(0, 0, 0)"
+    assert sheets(page.pdf(format="A4", print_background=True)) == 1
+    visitor.context.close()
