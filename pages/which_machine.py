@@ -62,8 +62,8 @@ else:
         )
         holders_table(found)
         st.caption(
-            "Speeds are forecasts for one reader with an empty context; the range holds 80 % of cases. Prices are those of the "
-            "cards alone, at launch, in US dollars; a Mac's goes with the whole machine and is not listed."
+            "Speeds are forecasts for one reader with an empty context; the range holds 80 % of cases. Prices are those at "
+            "launch, in US dollars: of the cards alone, or of the whole machine that is named."
         )
     else:
         answer.markdown(

@@ -76,6 +76,18 @@ class Disk(_Strict):
     capacity_bytes: Bytes | None = None
 
 
+class LaunchPrice(_Strict):
+    """What was asked for a machine, or for all graphics cards of one, when it came out."""
+
+    usd: int = Field(gt=0)
+    of: str = Field(min_length=1, max_length=80)
+    """What was sold for it: "Mac mini"."""
+    date: str | None = Field(default=None, pattern=r"^\d{4}(-\d{2})?$")
+    """Year, or year and month, of the price."""
+    memory_bytes: Bytes | None = None
+    """The size that it was for; None where there is only one."""
+
+
 class MachineProfile(_Strict):
     """One machine, detected, named, read from a browser or typed in."""
 
@@ -97,6 +109,8 @@ class MachineProfile(_Strict):
     disk: Disk = Disk()
     os: str | None = None
     notes: tuple[str, ...] = ()
+    launch_prices: tuple[LaunchPrice, ...] = ()
+    """Of whole machines; a card's own price is with it."""
     sources: dict[str, str] = {}
     checked: str | None = None
     """Date on which the values were last compared with their sources."""

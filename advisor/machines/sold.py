@@ -6,10 +6,12 @@ from functools import lru_cache
 from advisor.errors import QuestionError
 from advisor.machines.adjust import adjust
 from advisor.machines.library import library
-from advisor.machines.profile import MachineProfile
-from advisor.units import gib
+from advisor.machines.profile import LaunchPrice, MachineProfile
+from advisor.units import from_gib, gib
 
 MARK = "@"
+CARDS = "graphics cards"
+"""What a price is of where it is not a whole machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,28 @@ class Sold:
         return self.machine.memory.capacity_bytes
 
     @property
-    def launch_price_usd(self) -> int | None:
-        """Price of the GPUs at launch; None where one is not known. Of a Mac none is kept: it goes with the whole machine."""
+    def _nominal_bytes(self) -> int | None:
+        """Memory as on the box, of which the system may show less; None where sizes are not known."""
+        size, options = self.id.partition(MARK)[2], self.machine.memory_options_bytes
+        return from_gib(float(size)) if size else options[0] if len(options) == 1 else None
+
+    @property
+    def launch_price(self) -> LaunchPrice | None:
+        """The lowest price at launch of a machine of this memory, else that of all its cards; None where it is not known."""
+        whole = [price for price in self.machine.launch_prices if price.memory_bytes in (None, self._nominal_bytes)]
+        if whole:
+            return min(whole, key=lambda price: price.usd)
         prices = [gpu.launch_price_usd for gpu in self.machine.gpus]
-        return sum(price or 0 for price in prices) if prices and None not in prices else None
+        if not prices or None in prices:
+            return None
+        years = {(gpu.release_date or "")[:4] for gpu in self.machine.gpus}
+        year = years.pop() if len(years) == 1 else ""
+        return LaunchPrice(usd=sum(price or 0 for price in prices), of=CARDS, date=year or None)
+
+    @property
+    def launch_price_usd(self) -> int | None:
+        """The dollars of `launch_price`."""
+        return self.launch_price.usd if self.launch_price else None
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,8 @@
 
 from advisor.advice.options import Option
 from advisor.compare import Comparison
+from advisor.machines.profile import LaunchPrice
+from advisor.machines.sold import CARDS
 from advisor.ui.linked_table import Link, linked_table
 from advisor.ui.tables import Cell, matrix, table
 from advisor.units import format_number, format_size
@@ -26,10 +28,10 @@ def at_a_glance(shown: Comparison) -> None:
                 _bandwidth(fit.machine.gpus[0].bandwidth_gb_s if fit.machine.gpus else fit.machine.memory.bandwidth_gb_s),
                 f"{largest.model.name} ({parameters(largest.model.parameters)})" if largest else "none",
                 f"{len(usual)} of {len(fit.options)}",
-                _price(sold.launch_price_usd),
+                _price(sold.launch_price),
             )
         )
-    columns = ("Machine", "Memory for models", "Bandwidth", "Largest model in 4 bits or more", "Models", "GPUs at launch")
+    columns = ("Machine", "Memory for models", "Bandwidth", "Largest model in 4 bits or more", "Models", "Price at launch")
     table(columns, rows, key="glance", kinds=("", "right", "right", "", "right", "right"), stack=True)
 
 
@@ -66,7 +68,7 @@ def holders_table(found: Holders) -> None:
     """The machines that run a model, smallest memory first."""
     rows = [_holder_row(holder) for holder in found.holders]
     linked_table(
-        ("Machine", "Memory", "Used", "Verdict", "Tokens/s", "GPUs at launch"),
+        ("Machine", "Memory", "Used", "Verdict", "Tokens/s", "Price at launch"),
         rows,
         key="holders",
         find="Find a machine",
@@ -85,12 +87,16 @@ def _holder_row(holder: Holder) -> tuple[str | Link, ...]:
         format_size(used),
         VERDICTS[holder.verdict],
         tokens_per_second(rate),
-        _price(holder.sold.launch_price_usd),
+        _price(holder.sold.launch_price),
     )
 
 
-def _price(dollars: int | None) -> str:
-    return "not known" if dollars is None else f"${dollars:,}"
+def _price(price: LaunchPrice | None) -> str:
+    """The dollars, with the whole machine that they are for and the year: "$599 (Mac mini, 2024)"."""
+    if price is None:
+        return "not known"
+    said = [*([] if price.of == CARDS else [price.of]), *([price.date[:4]] if price.date else [])]
+    return f"${price.usd:,}" + (f" ({', '.join(said)})" if said else "")
 
 
 def _bandwidth(gb_s: float | None) -> str:

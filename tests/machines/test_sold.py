@@ -45,5 +45,11 @@ def test_prices_are_of_all_cards_or_unknown() -> None:
     assert card is not None
     assert find_sold("4x-rtx-3090").launch_price_usd == 4 * card
     assert find_sold("m4-max-40@128").launch_price_usd is None
+    whole = find_sold("m4-10@16").launch_price
+    assert whole is not None
+    assert (whole.usd, whole.of, whole.date) == (599, "Mac mini", "2024-10")
+    assert find_sold("m4-10@32").launch_price is None  # the price is of the one with 16 GiB
+    assert find_sold("strix-halo-395@128").launch_price_usd == 1999  # of which the system shows 125 GiB
+    assert find_sold("gb10-dgx-spark").launch_price_usd == 3999
     # What a card cost before its memory was changed is no price of the changed one.
     assert find_sold("rtx-4090-48gb-mod").launch_price_usd is None
