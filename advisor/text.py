@@ -81,6 +81,8 @@ def fit_text(result: Fit, width: int = WIDE, *, most: int = _MOST_OPTIONS) -> st
     for option in result.options[:most]:
         table.add_row(*_option_cells(option))
     lines = [*_wrapped(machine_line(result.machine), width), *_wrapped(result.headline, width), "", _drawn(table, width)]
+    if any(option.speed and option.speed.mark for option in result.options[:most]):
+        lines.append("speeds are corrected by what was measured here")
     left = len(result.options) - most
     if left > 0:
         lines.append(f"and {left} more; --json lists all")

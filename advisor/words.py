@@ -185,7 +185,7 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: s
         f" of {format_size(room, system)}" if room else ""
     )
     beside = sum(pool.total_bytes for pool in option.plan.pools if pool.id not in names)
-    speed = option.speed.generate_tps if option.speed and option.verdict.verdict != "no" else None
+    speed = option.speed if option.speed and option.verdict.verdict != "no" else None
     size = parameters(model.parameters)
     if model.active_parameters and model.active_parameters < 0.9 * model.parameters:
         size += f", {parameters(model.active_parameters)} active"
@@ -204,9 +204,19 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: s
         "size_text": size_text,
         "beside": f"and {format_size(beside, system)} of system memory" if beside >= _WORTH_SAYING else "",
         "short": in_short(option, system),
-        "speed": "" if speed is None else f"{format_number(speed.expected)} tokens/s",
-        "speed_title": "" if speed is None else f"{tokens_per_second(speed)} in 80 % of cases, {felt(speed.expected)}",
+        **_speed_cell(speed),
         "search": " ".join((model.id, model.name, model.family, option.quantization)).lower(),
+    }
+
+
+def _speed_cell(speed: SpeedForecast | None) -> dict[str, str]:
+    rate = speed.generate_tps if speed else None
+    if speed is None or rate is None:
+        return {"speed": "", "speed_title": ""}
+    how = speed.mark or " in 80 % of cases"
+    return {
+        "speed": f"{format_number(rate.expected)} tokens/s{speed.mark}",
+        "speed_title": f"{tokens_per_second(rate)}{how}, {felt(rate.expected)}",
     }
 
 
@@ -253,7 +263,7 @@ def speed_line(speed: SpeedForecast) -> str:
             f"; reads prompts at {tokens_per_second(speed.prompt_tps)} tokens/s, so {speed.prompt_tokens:,} tokens take "
             f"{seconds(speed.time_to_first_token_s.expected)} until the first word"
         )
-    return f"{said} ({'measured here' if speed.grade == 'measured' else 'typical; the range holds 80 % of cases'})."
+    return f"{said} ({speed.known_by}{'' if speed.grade == 'measured' else '; the range holds 80 % of cases'})."
 
 
 def headline(machine: MachineProfile, options: Sequence[Option]) -> str:
@@ -278,8 +288,8 @@ def best_line(result: "Recommended") -> str | None:
     found = result.recommendation
     if found is None:
         return None
-    rate = found.choice.speed.generate_tps if found.choice.speed else None
-    pace = f", about {format_number(rate.expected)} tokens/s" if rate else ""
+    speed = found.choice.speed
+    pace = f", about {format_number(speed.generate_tps.expected)} tokens/s{speed.mark}" if speed and speed.generate_tps else ""
     lead = "Best" if found.sure else "Nearest to what is wished"
     return f"{lead} for {result.question.purpose}: {found.choice.model.name} in {found.choice.quantization}{pace}."
 

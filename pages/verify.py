@@ -12,7 +12,7 @@ from advisor.ui.inert import inert
 from advisor.ui.share import share
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.ui.verify_choice import USUAL_MODEL, Choice, verify_choice
-from advisor.ui.verify_runs import current, put_away, show
+from advisor.ui.verify_runs import current, measured_here, put_away, show
 from advisor.ui.verify_slice import slice_of, slice_offered
 from advisor.ui.verify_view import check_view, home_view, progress_view, result_view
 from advisor.verification import look, start
@@ -41,6 +41,7 @@ def ask() -> None:
         if choice.complaint is None:
             offer(choice.question)
         address_of(choice.question, here=True)
+        measured_here()
 
 
 def offer(question: VerifyQuestion) -> None:

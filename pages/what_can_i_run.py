@@ -54,9 +54,10 @@ if best.done() and (advice := best_line(best.result())):
         )
 elif not best.done():
     said.markdown("What suits best is still being weighed …")
+corrected = ", corrected by what was measured here" if any(one.speed and one.speed.mark for one in fit.options) else ""
 said.caption(
     f"With {tokens(context)} tokens of context in llama-server. For each model its best file, in order of what its answers are "
-    f"worth for {purpose}, slowness taken off. Memory is by formula, speed is a forecast."
+    f"worth for {purpose}, slowness taken off. Memory is by formula, speed is a forecast{corrected}."
 )
 if whole is not None and not whole.done():
     said.caption("Those that do not fit whole are still being laid out in part …")

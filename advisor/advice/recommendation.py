@@ -90,14 +90,16 @@ def _unsure(choice: Weighed, wishes: Wishes) -> str:
 
 def speed_said(one: Weighed, wishes: Wishes) -> str | None:
     """Its speed beside what the purpose wishes; None where nobody knows it."""
-    rate = one.option.speed.generate_tps if one.option.speed else None
-    if rate is None:
+    speed = one.option.speed
+    rate = speed.generate_tps if speed else None
+    if speed is None or rate is None:
         return None
-    said = f"About {format_number(rate.expected)} tokens/s ({format_number(rate.low)} to {format_number(rate.high)})"
+    between = f"{format_number(rate.low)} to {format_number(rate.high)}{speed.mark}"
+    said = f"About {format_number(rate.expected)} tokens/s ({between})"
     enough = (
         "as fast as this use wishes" if rate.expected >= wishes.wished_tps else f"where {wishes.wished_tps:g} would be wished"
     )
-    wait = one.option.speed.time_to_first_token_s if one.option.speed else None
+    wait = speed.time_to_first_token_s
     tail = (
         ""
         if wait is None

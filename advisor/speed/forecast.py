@@ -60,6 +60,16 @@ class SpeedForecast:
     """What the numbers rest on, in sentences."""
     prompt_tokens: int = PROMPT_TOKENS
 
+    @property
+    def known_by(self) -> str:
+        """How it is known, in words: "typical", or "measured here" where a run on this machine corrects it."""
+        return "measured here" if self.grade == "measured" else "typical"
+
+    @property
+    def mark(self) -> str:
+        """What stands behind a number of it: ", measured here", or nothing for a typical one."""
+        return f", {self.known_by}" if self.grade == "measured" else ""
+
 
 def forecast(
     model: ModelMetadata,

@@ -162,7 +162,7 @@ def alternatives(found: Recommendation) -> None:
             each.option.model.name,
             f"{each.option.quantization}, {format_size(each.option.file_bytes)}",
             VERDICTS[each.option.verdict.verdict],
-            tokens_per_second(each.option.speed.generate_tps if each.option.speed else None),
+            f"{tokens_per_second(each.option.speed.generate_tps)}{each.option.speed.mark}" if each.option.speed else "unknown",
             each.why_not,
         )
         for each in found.alternatives

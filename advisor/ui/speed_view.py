@@ -31,8 +31,7 @@ def speed_view(answer: Answer) -> None:
     if speed is None or speed.generate_tps is None:
         st.caption("Not known: nobody has told the bandwidth of this machine's memory. It can be given with the machine.")
         return
-    grade = "measured here" if speed.grade == "measured" else "typical"
-    title = _GRADES[speed.grade]
+    grade, title = speed.known_by, _GRADES[speed.grade]
     first = speed.time_to_first_token_s
     numbers(
         [

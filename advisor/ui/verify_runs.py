@@ -7,6 +7,7 @@ import streamlit as st
 from advisor.paths import pages_folder
 from advisor.question import Question
 from advisor.verification import Verification
+from advisor.verify.calibration import forget, kept_runs
 
 _MOST_KEPT = 20
 _MINE = "headroom:verify:run"
@@ -67,6 +68,19 @@ def verify_button(question: Question) -> None:
     if st.button("Verify: run it here", icon=":material/timer:", key="verify:from_model"):
         put_away()
         st.switch_page(pages_folder() / "verify.py", query_params=question.query_fields())
+
+
+def measured_here() -> None:
+    """Draw what the forecasts for this computer rest on, and the way to forget it; nothing where nothing was measured."""
+    kept = kept_runs()
+    if not kept:
+        return
+    last = max(run.measured_at for run in kept).date().isoformat()
+    runs_said = "one run" if len(kept) == 1 else f"{len(kept)} runs"
+    st.caption(f"Forecasts for this computer are corrected by {runs_said} measured here, the last on {last}.")
+    if st.button("Forget what was measured here", icon=":material/delete:", type="tertiary", key="verify:forget"):
+        forget()
+        st.rerun()
 
 
 def put_away() -> None:
