@@ -106,6 +106,8 @@ class GraphShape:
     """Index of the host, after all GPUs."""
     experts: int = 0
     experts_used: int = 0
+    expert_groups: int = 0
+    expert_groups_used: int = 0
     weights_normed: bool = True
     """The router's weights of the chosen experts are divided by their sum."""
     mask_f32: bool = False

@@ -86,6 +86,8 @@ def _route(b: BlockBuilder, block: Block, index: int, x: Node, used: int) -> tup
     sigmoid = "exp_probs_b.bias" in block.named or architecture == WEIGHTED_BEFORE
     probabilities = logits if after else g.unary(logits, "unary" if sigmoid else "soft_max")
     scored = logits if architecture == WEIGHTED_BEFORE else b.biased(block, index, probabilities, "exp_probs_b")
+    if b.shape.expert_groups > 1:
+        scored = _of_the_best_groups(b, scored)
     chosen = g.view(g.op("argsort", (count, tokens), scored, kind="i32"), used, tokens)
     weights = g.op("get_rows", (1, used, tokens), g.reshape(probabilities, 1, count, tokens), chosen)
     if after:
@@ -95,6 +97,19 @@ def _route(b: BlockBuilder, block: Block, index: int, x: Node, used: int) -> tup
         total = g.unary(g.op("sum_rows", (1, tokens), flat), "clamp")
         weights = g.reshape(g.binary("div", flat, total), 1, used, tokens)
     return chosen, weights
+
+
+def _of_the_best_groups(b: BlockBuilder, scored: Node) -> Node:
+    """The scores with those of all but the best groups of experts masked (src/llama-graph.cpp:2095-2118)."""
+    g, groups, used = b.graph, b.shape.expert_groups, b.shape.expert_groups_used
+    count, tokens = scored.shape
+    apart = g.reshape(scored, count // groups, groups, tokens)
+    first = g.view(g.op("argsort", apart.shape, apart, kind="i32"), 2, groups, tokens)
+    both = g.op("get_rows", (1, 2, groups, tokens), g.reshape(apart, 1, *apart.shape), first)
+    sums = g.op("sum_rows", (1, groups, tokens), g.reshape(both, 2, groups, tokens))
+    best = g.view(g.op("argsort", (groups, tokens), g.reshape(sums, groups, tokens), kind="i32"), used, tokens)
+    kept = g.op("get_rows", (count // groups, used, tokens), apart, best)
+    return g.reshape(g.set_rows(g.unary(apart, "fill"), kept, best), count, tokens)
 
 
 def _hidden(b: BlockBuilder, block: Block, index: int, rows: Node, chosen: Node) -> Node:

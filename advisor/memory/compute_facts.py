@@ -109,6 +109,8 @@ def facts_of(
         host=placement.host,
         experts=hp.expert_count,
         experts_used=hp.expert_used_count,
+        expert_groups=hp.expert_group_count,
+        expert_groups_used=hp.expert_group_used_count,
         weights_normed=weights_normed(hp.architecture, hp.expert_weights_norm, model.block_tensors.names),
         mask_f32=not rules.host_mask_f16,
         late_rows=rules.late_rows and hp.architecture in LATE_ROWS,

@@ -175,6 +175,8 @@ def _common_keys(config: Config) -> dict[str, Any]:
         "attention.value_length": length,
         "expert_count": config.first("num_local_experts", "num_experts", "n_routed_experts"),
         "expert_used_count": config.first("num_experts_per_tok", "num_experts_per_token", "top_k_experts"),
+        "expert_group_count": config.first("n_group"),
+        "expert_group_used_count": config.first("topk_group"),
         "vocab_size": config.number("vocab_size"),
     }
 

@@ -52,6 +52,9 @@ class Hyperparameters:
 
     expert_count: int = 0
     expert_used_count: int = 0
+    expert_group_count: int = 0
+    """Groups that experts are chosen by first (DeepSeek V3, Ling 2); 0 where they are chosen from all."""
+    expert_group_used_count: int = 0
     expert_shared_count: int = 0
     expert_feed_forward_length: int = 0
     """Width of one expert; the widest where blocks differ."""

@@ -130,6 +130,8 @@ def _expert_fields(experts: Experts) -> dict[str, Any]:
     return {
         "expert_count": experts.count,
         "expert_used_count": experts.used,
+        "expert_group_count": experts.groups,
+        "expert_group_used_count": experts.groups_used,
         "expert_shared_count": experts.shared,
         "expert_feed_forward_length": experts.width,
         "expert_shared_feed_forward_length": experts.shared_width,

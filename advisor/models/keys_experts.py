@@ -45,6 +45,8 @@ class Experts:
 
     count: int
     used: int
+    groups: int
+    groups_used: int
     shared: int
     width: int
     shared_width: int
@@ -71,17 +73,19 @@ def read_experts(
     reader: KeyReader, rule: Architecture, blocks: int, tail: int, feed_forward: tuple[int, ...], tensor_names: frozenset[str]
 ) -> Experts:
     """Experts of a model. Where a key lists one number a block (expert width, experts used), the largest counts.
-    Raises HyperparameterError for a model with experts that does not say how many it uses."""
+    Raises HyperparameterError for a model with experts that does not say how many it uses, or whose groups of experts cannot
+    be."""
     count = reader.number("expert_count", 0)
     if count <= 1 and rule.single_expert_is_dense:
         count = 0
     leading = reader.number("leading_dense_block_count", 0)
     if count == 0:
-        return Experts(0, 0, 0, 0, 0, leading, (False,) * blocks, feed_forward)
+        return Experts(0, 0, 0, 0, 0, 0, 0, leading, (False,) * blocks, feed_forward)
     used = reader.number("expert_used_count")
     if not 0 < used <= count:
         key = reader.full_name("expert_used_count")
         raise HyperparameterError(f'The key "{key}" says {used} of {count} experts; the file is damaged.', key=key)
+    groups, groups_used = _groups(reader, count)
     shared = reader.number("expert_shared_count", 0)
     if reader.architecture == "llama4" or (reader.architecture == "laguna" and not reader.has("expert_shared_count")):
         shared = 1  # llama4.cpp:83-87, laguna.cpp:20: one shared expert without a key
@@ -91,6 +95,8 @@ def read_experts(
     return Experts(
         count=count,
         used=used,
+        groups=groups,
+        groups_used=groups_used,
         shared=shared,
         width=width,
         shared_width=_shared_width(reader, rule, width, shared, dense),
@@ -99,6 +105,19 @@ def read_experts(
         dense_lengths=_dense_lengths(rule, feed_forward, mixture, tensor_names),
         assumptions=assumptions,
     )
+
+
+def _groups(reader: KeyReader, count: int) -> tuple[int, int]:
+    """Groups of experts and how many of them are used, checked as the engine does (src/llama-model.cpp:1365-1370); 0 where all
+    are one group."""
+    groups, used = reader.number("expert_group_count", 0), reader.number("expert_group_used_count", 0)
+    if groups >= count or (groups > 1 and (count % groups or not 0 < used < groups)):
+        key = reader.full_name("expert_group_count")
+        raise HyperparameterError(
+            f'The key "{key}" says {groups} groups of {count} experts, and {used} of them are used; the file is damaged.',
+            key=key,
+        )
+    return (groups, used) if groups > 1 else (0, 0)
 
 
 def _shared_width(reader: KeyReader, rule: Architecture, width: int, shared: int, dense: int) -> int:

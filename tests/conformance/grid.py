@@ -88,11 +88,12 @@ class Case:
 
 @lru_cache(maxsize=1)
 def models_by_architecture() -> dict[str, tuple[str, ...]]:
-    """One or two models of each architecture of the catalogue: the first one, and the one least like it."""
+    """Up to three models of each architecture of the catalogue: the first one, the one least like it, and one that chooses
+    experts by groups."""
     found: dict[str, list[CatalogueModel]] = {}
     for model in catalogue().models:
         found.setdefault(model.architecture, []).append(model)
-    return {name: _two(models) for name, models in sorted(found.items())}
+    return {name: tuple(dict.fromkeys((*_two(models), *_grouped(models)))) for name, models in sorted(found.items())}
 
 
 def _two(models: Sequence[CatalogueModel]) -> tuple[str, ...]:
@@ -100,6 +101,10 @@ def _two(models: Sequence[CatalogueModel]) -> tuple[str, ...]:
     first = models[0]
     other = max(models[1:], key=lambda model: len(_traits(model) ^ _traits(first)), default=None)
     return (first.id,) if other is None or _traits(other) == _traits(first) else (first.id, other.id)
+
+
+def _grouped(models: Sequence[CatalogueModel]) -> tuple[str, ...]:
+    return tuple(model.id for model in models if model.hyperparameters.expert_group_count > 1)[:1]
 
 
 def _traits(model: CatalogueModel) -> frozenset[object]:

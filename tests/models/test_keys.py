@@ -285,6 +285,13 @@ def test_experts(architecture: str, changes: dict[str, Any], expected: tuple[int
     assert hp.mixture == (False,) * dense + (True,) * (12 - dense)
 
 
+@pytest.mark.parametrize(("groups", "used", "expected"), [(4, 2, (4, 2)), (1, 1, (0, 0)), (1, 0, (0, 0))])
+def test_groups_of_experts(groups: int, used: int, expected: tuple[int, int]) -> None:
+    """One group is all experts: nothing is chosen by it (src/llama-graph.cpp:2097)."""
+    hp = read("llama", expert_count=8, expert_used_count=2, expert_group_count=groups, expert_group_used_count=used)
+    assert (hp.expert_group_count, hp.expert_group_used_count) == expected
+
+
 def test_interleaved_experts() -> None:
     """llama4.cpp: Maverick has experts in every second block and one shared expert without a key."""
     hp = read("llama4", expert_count=8, expert_used_count=1, expert_feed_forward_length=96, interleave_moe_layer_step=2)
@@ -378,6 +385,13 @@ BAD = [
     ({"attention__head_count_kv": (8, 8)}, "llama.attention.head_count_kv"),
     ({"expert_count": 8}, "llama.expert_used_count"),
     ({"expert_count": 8, "expert_used_count": 9}, "llama.expert_used_count"),
+    ({"expert_count": 8, "expert_used_count": 2, "expert_group_count": 3}, "llama.expert_group_count"),
+    ({"expert_count": 8, "expert_used_count": 2, "expert_group_count": 4}, "llama.expert_group_count"),
+    (
+        {"expert_count": 8, "expert_used_count": 2, "expert_group_count": 4, "expert_group_used_count": 4},
+        "llama.expert_group_count",
+    ),
+    ({"expert_count": 8, "expert_used_count": 2, "expert_group_count": 8}, "llama.expert_group_count"),
     ({"attention__head_count_kv": object()}, "llama.attention.head_count_kv"),
 ]
 
