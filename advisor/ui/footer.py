@@ -5,12 +5,16 @@ import streamlit as st
 from advisor import __version__
 from advisor.engine.status import engine_status
 from advisor.settings import settings
+from advisor.ui.component_files import component_files
 from advisor.ui.inert import inert
 from advisor.ui.state import address_bar
 
+_navigation = st.components.v2.component("headroom_navigation", **component_files("navigation"))
+
 
 def footer() -> None:
-    """Draw the footer."""
+    """Draw the footer, and with it what makes the navigation readable for all."""
+    _navigation(key="navigation")
     st.space("medium")
     if settings().hosted:
         st.caption(
