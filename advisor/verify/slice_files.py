@@ -1,6 +1,7 @@
 """Files of slices: Gaussian weights, quantized by ggml, written into a file that has only its header so far."""
 
 import ctypes
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,13 +40,17 @@ class SliceWriter:
         self._patterns: dict[tuple[int, int], bytes] = {}
         self._random = np.random.default_rng(20_260_101)
 
-    def fill(self, path: Path) -> None:
-        """Write the weights of the file at `path`, which has a header and a hole. Raises OSError where the disk has no room."""
+    def fill(self, path: Path, wrote: Callable[[int], None] = lambda _: None) -> None:
+        """Write the weights of the file at `path`, which has a header and a hole; `wrote` gets the bytes of each piece.
+
+        Raises OSError where the disk has no room.
+        """
         header = read_header(path)
         with path.open("r+b") as file:
             for tensor in header.tensors:
                 file.seek(header.header_bytes + (tensor.offset or 0))
-                _repeat(file, self._values(tensor), tensor.n_bytes)
+                for count in _repeat(file, self._values(tensor), tensor.n_bytes):
+                    wrote(count)
 
     def _values(self, tensor: Tensor) -> bytes:
         """The bytes that a tensor repeats. Norms are ones; what is exponentiated in recurrent layers is negative."""
@@ -72,10 +77,11 @@ def _floats(values: NDArray[np.float32]) -> Any:
     return np.ascontiguousarray(values).ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
-def _repeat(file: BinaryIO, values: bytes, n_bytes: int) -> None:
+def _repeat(file: BinaryIO, values: bytes, n_bytes: int) -> Iterator[int]:
     many = values * max(1, min(_WRITTEN_AT_ONCE, n_bytes) // len(values))
     left = n_bytes
     while left:
         part = many if left >= len(many) else many[:left]
         file.write(part)
         left -= len(part)
+        yield len(part)

@@ -5,6 +5,7 @@ import io
 import itertools
 import os
 import shutil
+import time
 
 import pytest
 
@@ -17,7 +18,7 @@ from advisor.verify import slice_folder, slices
 from advisor.verify.backends import sliced
 from advisor.verify.backends.sliced import Sliced
 from advisor.verify.protocol import RunError, RunRequest, Teller
-from advisor.verify.slice_folder import clear_slice_files, free_disk_bytes, make_slice_files
+from advisor.verify.slice_folder import NAMES, clear_slice_files, free_disk_bytes, make_slice_files
 from advisor.verify.slices import SliceWeights, _period, slice_keys, slices_of, whole_seconds
 
 MIB, GIB = 2**20, 2**30
@@ -142,12 +143,14 @@ def test_files_of_slices_hold_what_they_should_and_go_again(tmp_path):
 
 
 def test_a_disk_that_becomes_full_while_they_are_written_is_a_result(tmp_path, monkeypatch):
-    def full(_writer, path):
+    def full(_writer, path, _wrote):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(sliced.Loaded, "library", staticmethod(lambda: None))
     monkeypatch.setattr(sliced, "SliceWriter", type("Writer", (), {"__init__": lambda *_: None, "fill": full}))
+    for name in NAMES:
+        (tmp_path / name).touch()
     request = RunRequest("slices", str(tmp_path), slices=SliceWeights((4, 8, 32), (4, 8, 32), (4, 8, 32)))
     with pytest.raises(RunError, match="make room on the disk") as caught:
         sliced.run(request, Teller(io.StringIO()))
@@ -175,7 +178,12 @@ def test_a_slice_runs_and_leaves_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(slice_folder, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr("advisor.verify.calibration.data_folder", lambda: tmp_path / "data")
     question = VerifyQuestion(model="qwen3-0.6b", quant="Q4_0", slice=True, seconds=5, context=256)
-    found = start(look(question), folder=tmp_path / "turns").wait()
+    run, left = start(look(question), folder=tmp_path / "turns"), {}
+    while not run.job.progress.ended:
+        left.setdefault(run.job.progress.stage, list((tmp_path / "cache").rglob("*.gguf")))
+        time.sleep(0.02)
+    assert left["generation"] == [], "what is open needs no name: kill -9 of everything leaves no file"
+    found = run.wait()
     assert (found.verdict, found.failures) == ("measured", ())
     assert len(found.run.slice_layers) == 2
     assert found.measurement.generate_tps.median > 0
