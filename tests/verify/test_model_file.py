@@ -1,5 +1,6 @@
 """The file that is run: found on this disk, or downloaded, and what becomes of a download that fails."""
 
+import sys
 import threading
 from pathlib import Path
 
@@ -11,13 +12,18 @@ from advisor.models.resolve import resolve_model
 from advisor.models.sources import download as downloads
 from advisor.models.sources import here
 from advisor.models.sources.files import Found, FoundModel
+from advisor.models.sources.hub import HubAccess
 from advisor.models.sources.hub_address import HubAddress
-from advisor.verify.job import CancelledError, Job
+from advisor.models.sources.hub_cache import HubCache
+from advisor.models.sources.hub_client import HubLimits
+from advisor.verify.job import CancelledError, Ended, Job
 from advisor.verify.model_file import fetch, hub_address_of, local_file
 from advisor.verify.protocol import RunError, RunRequest
 from tests.models.real_files import smollm2
+from tests.models.sources.hub_server import Fault, running_hub
 
 MODEL = catalogue().find("llama-3.1-8b").quantized("Q4_K_M")
+FAKE = Path(__file__).with_name("fake_worker.py")
 ADDRESS = HubAddress("owner/repo", tag="Q4_K_M")
 
 
@@ -76,6 +82,40 @@ def test_a_download_that_fails_is_a_result(error, kind, monkeypatch):
     with pytest.raises(RunError) as caught:
         fetch(ADDRESS, "Q4_K_M", idle())
     assert (caught.value.kind, str(caught.value)) == (kind, str(error))
+
+
+def test_a_network_that_is_lost_leaves_no_half_file_for_whole(monkeypatch, tmp_path):
+    """Through the whole run: it fails with a reason, and a later one goes on from there and runs."""
+    whole = b"GGUF" + bytes(range(256)) * 8000
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(downloads, "_LONGEST_WAIT_S", 0.05)
+    with running_hub() as hub:
+        hub.repositories["owner/repo"] = {"tiny-Q4_K_M.gguf": whole}
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        access = HubAccess(limits=HubLimits(seconds=3.0, pause_s=0.0), cache=HubCache(tmp_path / "cache"))
+        monkeypatch.setattr(downloads, "the_hub", lambda: access)
+
+        def run() -> Ended:
+            job = Job(
+                "a model",
+                lambda job: RunRequest("llama-cpp", str(fetch(ADDRESS, "Q4_K_M", job))),
+                command=(sys.executable, str(FAKE), "good"),
+                folder=tmp_path / "turns",
+            )
+            ended = job.start().wait(60)
+            assert ended is not None
+            return ended
+
+        hub.faults = {"cdn:": Fault(cut_after=1_500_000, times=1), "cdn:/": Fault(cut_after=0)}
+        ended = run()
+        assert (ended.stage, ended.failures[0].kind) == ("failed", "network")
+        assert {path.suffix for path in (tmp_path / "hf").rglob("*") if path.is_file()} == {".part"}
+        hub.faults = {}
+        hub.requests.clear()
+        ended = run()
+    assert (ended.stage, ended.failures) == ("done", ())
+    assert Path(ended.request.target).read_bytes() == whole
+    assert [request.range for request in hub.asked("resolve", "cdn")] == ["bytes=1500000-"]
 
 
 def test_a_download_tells_how_far_it_is_and_can_be_cancelled(monkeypatch, tmp_path):

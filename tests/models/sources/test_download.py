@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +21,7 @@ from advisor.errors import (
 from advisor.models.sources.download import DownloadPlan, Progress, download, plan_download
 from advisor.models.sources.hub import HubAccess
 from advisor.models.sources.hub_address import hub_address
-from tests.command import advisor
+from tests.command import ROOT, advisor
 from tests.models.real_files import smollm2
 from tests.models.sources.hub_server import Fault, Hub
 
@@ -150,6 +152,42 @@ def test_room_is_looked_at_first(hub: Hub, access: HubAccess, tmp_path: Path, mo
     with pytest.raises(DownloadError, match=r"3\.05 MiB are still to be loaded"):
         download(plan, access=access)
     assert not hub.requests
+
+
+def test_a_disk_that_becomes_full_meanwhile(access: HubAccess, tmp_path: Path) -> None:
+    """No file of this process may grow over a million bytes, as on a disk without room: what is here is gone on with later."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(DownloadError, match=r"cannot be written: .+; choose another with --folder"):
+            download(planned(access, tmp_path / "m"), access=access)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    ((name, size),) = files(tmp_path / "m").items()
+    assert name.endswith(".part")
+    assert 0 < size <= 1_000_000
+    (path,) = download(planned(access, tmp_path / "m"), access=access)
+    assert path.read_bytes() == b"GGUF" + DATA
+
+
+def test_kill_9_in_the_middle(hub: Hub, access: HubAccess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.faults = {"cdn:": Fault(cut_after=1_500_000, times=1), "cdn:/": Fault(silent_s=60)}
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    command = [sys.executable, "-m", "advisor", "download", f"{REPO}:Q4_K_M", "--folder", str(tmp_path / "m")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=ROOT)
+    until = time.monotonic() + 60
+    while 1_500_000 not in files(tmp_path / "m").values():
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    (left,) = files(tmp_path / "m")
+    assert left.endswith(".part")
+    hub.faults.clear()
+    (path,) = download(planned(access, tmp_path / "m"), access=access)
+    assert path.read_bytes() == b"GGUF" + DATA
 
 
 def test_another_file_of_that_name_is_left_alone(access: HubAccess, tmp_path: Path) -> None:
