@@ -204,7 +204,7 @@ def headline(measurement: Measurement) -> str:
 
 
 def _rate(value: float) -> str:
-    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _speed_row(name: str, spread: Spread, range_: Range | None) -> Row:

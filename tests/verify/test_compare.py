@@ -74,6 +74,29 @@ def test_the_headline_says_memory_and_speed():
     assert headline(measurement(verdict="cancelled")) == "The run of Model 8B Q4_K_M was cancelled"
 
 
+@pytest.mark.parametrize(("speed", "said"), [(0.2, "0.20"), (9.0, "9.0"), (120.0, "120")])
+def test_a_speed_in_the_headline_is_as_exact_as_it_is_of_use(speed, said):
+    rates = {"median": speed, "low": speed, "high": speed}
+    assert headline(measurement(measurement__generate_tps=rates)).endswith(f"wrote {said} tokens a second")
+
+
+def test_what_slices_say_is_a_forecast_with_its_error():
+    """The whole may be 10 % slower than the slowest, and faster than the fastest."""
+    found = measurement(
+        run__slice_layers=(8, 16),
+        measurement__generate_tps={"median": 20.0, "low": 19.0, "high": 22.0},
+        measurement__memory={"basis": ""},
+    )
+    assert found.by_slices
+    assert headline(found) == "Forecast from a slice: Model 8B Q4_K_M writes 20.0 tokens a second (17.1 to 24.2)"
+    rows = {row.name: row for row in compare(found)}
+    assert rows["Generation"].measured_shown() == "20.0 tokens/s (17.1 to 24.2)"
+    assert rows["Reading a prompt"].measured_shown() == "120 tokens/s (99.0 to 138)"
+    assert "Memory in all" not in rows
+    assert not measurement().by_slices
+    assert compare(measurement())[5].measured_shown() == "9.00 tokens/s"
+
+
 def test_where_a_run_is():
     assert stage_words(Progress("queued", ahead=("Big 70B", "other"))) == "Waiting for Big 70B and 1 more"
     assert stage_words(Progress("queued")) == "Waiting for its turn"
