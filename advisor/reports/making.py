@@ -77,7 +77,9 @@ def report_of_measurement(run: Measurement, *, note: str = "", header_sha256: st
         },
     }
     grades = machine_grades(run.machine)
-    grades |= _grades_of(document, sizes="file", machine=grades["machine"])
+    grades |= _grades_of(document, sizes="formula" if run.by_slices else "file", machine=grades["machine"])
+    if run.by_slices:
+        grades |= {f"measurement.{name}": "typical" for name in ("generate_tps", "prompt_tps", "time_to_first_token_s")}
     return _made(document, grades, note=note, now=run.run.started_at if run.run.started_at.tzinfo else None)
 
 

@@ -10,8 +10,11 @@ from pydantic import ValidationError
 from advisor.errors import QuestionError
 from advisor.reports import making, stored
 from advisor.reports.making import machine_part, report_of_measurement
+from advisor.reports.render import badge_text
 from advisor.reports.report import HardwareReport, numbers
+from advisor.reports.said import headline
 from advisor.reports.stored import canonical, checked, parsed
+from advisor.reports.summary import columns_of
 from advisor.verify.measurement import Measurement
 from tests.reports.examples import NOW, measured, planned, run_document
 
@@ -35,6 +38,20 @@ def test_a_run_becomes_a_report():
     assert report.forecast.generate_tps.expected == 115.0
     assert report.versions.engine == "llama.cpp b11000"
     assert report.made_at == datetime(2026, 11, 20, 8, 30, 15, tzinfo=UTC)
+
+
+def test_what_slices_say_is_no_measured_speed():
+    """A forecast by slices is shown as one, and counts neither for the list of measured speeds nor for a machine's family."""
+    document = run_document(tps=120.0)
+    document["run"]["slice_layers"] = [8, 16]
+    report = report_of_measurement(Measurement.model_validate(document))
+    assert report.by_slices
+    assert report.grade_of("measurement.generate_tps.median") == "typical"
+    assert report.grade_of("measurement.memory.weights_bytes") == "measured"
+    assert headline(report) == "120 tokens/s forecast from slices, 115 predicted"
+    assert badge_text(report) == "120 tokens/s from slices"
+    assert (columns_of(report)["generate_tps"], columns_of(report)["prompt_tps"]) == (None, None)
+    assert columns_of(measured(tps=120.0))["generate_tps"] == 120.0
 
 
 def test_samples_are_thinned_to_what_a_figure_shows():
