@@ -31,6 +31,10 @@ class QuestionError(HeadroomError, ValueError):
         self.field = field
 
 
+class TooSmallForSlicesError(QuestionError):
+    """The model is so small that it is better run whole than by slices of it."""
+
+
 class UnplannedModelError(QuestionError):
     """The model is known, but not well enough to be planned. `model_id` is its id, `nearest` that of a model that can be."""
 

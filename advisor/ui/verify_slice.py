@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from advisor.errors import HeadroomError
+from advisor.errors import HeadroomError, TooSmallForSlicesError
 from advisor.question import VerifyQuestion
 from advisor.ui.inert import inert
 from advisor.verification import LLAMA_CPP, look
@@ -16,11 +16,13 @@ WHAT_IT_IS = (
 
 
 def slice_of(question: VerifyQuestion) -> Looked | str | None:
-    """What a slice takes, or in a sentence why none can be run; None for other programs than llama.cpp."""
+    """What a slice takes, or in a sentence why none can be run; None where it is of no use: for a small model, or a server."""
     if question.backend != LLAMA_CPP:
         return None
     try:
         return look(question.model_copy(update={"slice": True}))
+    except TooSmallForSlicesError:
+        return None
     except HeadroomError as error:
         return sentence(error)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from advisor.errors import QuestionError
+from advisor.errors import QuestionError, TooSmallForSlicesError
 from advisor.models.metadata import ModelMetadata
 from advisor.models.tensor import Tensor
 from advisor.models.tensor_role import EXPERTS
@@ -93,7 +93,7 @@ def slices_of(model: ModelMetadata, *, cache_bytes: int | None, free_bytes: int 
             if found.n_bytes <= room:
                 return found
     if found is None:
-        raise QuestionError(
+        raise TooSmallForSlicesError(
             f"{model.name} is too small for slices that the processor's cache does not hold; run it whole, without --slice",
             field="slice",
         )

@@ -148,6 +148,12 @@ class TestSlices:
         assert button(app, "verify:start").label == "Run it"
         assert not [one for one in app.at.button if one.key == "verify:slice"]
 
+    def test_a_small_model_is_not_worth_one(self, app, monkeypatch):
+        monkeypatch.setattr(slices, "_LEAST_BYTES", 128 * MIB)
+        app.open("verify", model="smollm2-135m")
+        assert button(app, "verify:start").label == "Download and run"
+        assert not [one for one in app.at.button if one.key == "verify:slice"]
+
     def test_one_that_is_too_large_is_refused_with_its_size(self, app, monkeypatch):
         monkeypatch.setattr(slices, "MOST_DISK_BYTES", 10 * MIB)
         self.offered(app)
