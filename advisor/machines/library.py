@@ -22,6 +22,8 @@ _LONGEST_PATH = 80
 """Letters of a path that a sentence shows: its end, which names the file."""
 _MOST_NAMED = 6
 _NAME = re.compile(r'^name = "([^"]*)"$', re.MULTILINE)
+_PATH = re.compile(r"\.{0,2}[/\\]|~|file:|[a-z]:[/\\]", re.IGNORECASE)
+"""How paths start; no machine's name does."""
 _BRANDS = frozenset(
     {"nvidia", "geforce", "quadro", "tesla", "amd", "ati", "radeon", "instinct", "intel", "apple", "corporation"}
     | {"gpu", "graphics", "graphic", "card", "core", "cores", "tm", "r", "the"}
@@ -91,10 +93,12 @@ def library() -> Library:
 
 def find_machine(text: str) -> MachineProfile:
     """The profile that `text` means: a path of a profile file, or what `Library.find` finds."""
-    if text.strip().endswith((".toml", ".json")):
+    is_file = text.strip().endswith((".toml", ".json"))
+    if is_file or _PATH.match(text.strip()):
         only_at_home(
             "this site reads no files of its own machine; name a machine of the list, or describe yours by its numbers"
         )
+    if is_file:
         return read_profile(Path(text.strip()).expanduser())
     return library().find(text)
 

@@ -22,10 +22,11 @@ from advisor.settings import only_at_home, settings
 DEFAULT_QUANTIZATION = "Q4_K_M"
 _OLLAMA, _LM_STUDIO = "ollama:", "lmstudio:"
 _OLLAMA_SIZE = re.compile(r"(?:\d+x)?\d+(?:\.\d+)?[bm](?![a-z])|latest$", re.IGNORECASE)
-_NO_FILES = (
-    "this site reads no files of its own machine; name a model of the catalogue or of the hub, or choose a file of yours"
-)
+NO_FILES = "this site reads no files of its own machine; name a model of the catalogue or of the hub, or choose a file of yours"
+"""What a hosted site says to whoever asks for a path."""
 _PATH_STARTS = ("/", "./", "../", "~", ".\\", "..\\")
+_OTHER_PATH = re.compile(r"file:|[a-z]:[\\/]|\\\\", re.IGNORECASE)
+"""How paths start as addresses, and on another system than this one."""
 
 
 def resolve_model(text: str, quantization: str | None = None) -> ModelMetadata:
@@ -36,7 +37,7 @@ def resolve_model(text: str, quantization: str | None = None) -> ModelMetadata:
     """
     text = text.strip()
     if text.lower().startswith((_OLLAMA, _LM_STUDIO)):
-        only_at_home(_NO_FILES)
+        only_at_home(NO_FILES)
     if text.lower().startswith(_OLLAMA):
         from advisor.models.sources.ollama import resolve as from_ollama
 
@@ -66,6 +67,8 @@ def is_here(text: str) -> bool:
     `hub_address` does."""
     if text.lower().startswith((_OLLAMA, _LM_STUDIO)) or text.startswith(_PATH_STARTS) or Path(text).is_absolute():
         return True
+    if _OTHER_PATH.match(text):
+        return True
     return is_file_name(text) and (_exists(text) or hub_address(text) is None)
 
 
@@ -76,7 +79,7 @@ def default_quantization(model: CatalogueModel) -> str:
 
 def read_file(path: Path) -> GGUFHeader:
     """The header of a GGUF file, cached by path, size and time of change. Raises GGUFError where it is none or not there."""
-    only_at_home(_NO_FILES)
+    only_at_home(NO_FILES)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -104,7 +107,7 @@ def _exists(text: str) -> bool:
 
 
 def _from_path(path: Path, quantization: str | None) -> ModelMetadata:
-    only_at_home(_NO_FILES)
+    only_at_home(NO_FILES)
     if not _exists(str(path)):
         raise GGUFFileError("is not there", path=str(path), advice="check the name, or download the file to it")
     if path.suffix.lower() == ".safetensors":

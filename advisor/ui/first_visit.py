@@ -17,7 +17,7 @@ from advisor.machines.sold import Sold, all_sold, find_sold
 from advisor.question import MachineAsked
 from advisor.ui.component_files import component_files
 from advisor.ui.inert import inert
-from advisor.ui.state import Opened
+from advisor.ui.state import Opened, of_itself
 from advisor.units import format_size, gib
 
 M = TypeVar("M", bound=MachineAsked)
@@ -52,7 +52,7 @@ def first_visit(opened: Opened[M]) -> Opened[M]:
         if said := st.session_state.get(_SAID):
             st.caption(inert(said))
         return opened
-    told = _probe(key="browser_probe", on_report_change=lambda: None).report
+    told = _probe(key="browser_probe", on_report_change=of_itself).report
     if not isinstance(told, dict):
         return opened
     if kept := _kept(told.get("kept")):
@@ -62,6 +62,7 @@ def first_visit(opened: Opened[M]) -> Opened[M]:
     if found.exact and len(found.candidates) == 1:
         st.session_state[_STATE] = "done"
         st.session_state[_SAID] = f"Your browser says {found.name}."
+        st.caption(inert(st.session_state[_SAID]))
         return _show(opened, found.candidates[0])
     picked = _ask_memory(found.name, found.candidates) if found.exact else _ask_all(found)
     if picked is not None:

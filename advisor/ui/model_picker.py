@@ -14,7 +14,7 @@ from advisor.memory.settings import Runtime
 from advisor.models.library import CATALOGUE, CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
-from advisor.models.resolve import default_quantization, is_here, name_and_quantization, resolve_model
+from advisor.models.resolve import NO_FILES, default_quantization, is_here, name_and_quantization, resolve_model
 from advisor.models.sources.hub_address import hub_address
 from advisor.question import Question
 from advisor.settings import settings
@@ -102,7 +102,7 @@ def _source_of(text: str) -> Source:
 def _from_catalogue(opened: Opened[Question], runtime: Runtime) -> Picked:
     models, labels = catalogue().by_id, model_labels()
     asked = opened.question
-    name, suffix = name_and_quantization(asked.model)
+    name, suffix = (asked.model, None) if _of_the_host(asked.model) else name_and_quantization(asked.model)
     chosen, complaint = _nearest(name) if _source_of(asked.model) == "catalogue" else (DEFAULT_MODEL, None)
     id_ = st.selectbox(
         "Model",
@@ -148,8 +148,20 @@ def _take_typed() -> None:
     st.session_state["model:id"], st.session_state[_TYPED] = (typed, None) if known else _nearest(typed)
 
 
+def _of_the_host(text: str) -> bool:
+    """Whether `text` means a file of the computer that runs a hosted site. Nothing there is looked at."""
+    if not settings().hosted:
+        return False
+    try:
+        return is_here(text)
+    except HeadroomError:
+        return False
+
+
 def _nearest(text: str) -> tuple[str, str | None]:
     """The id of the model that `text` names; else of the nearest that can be planned, with a sentence that says so."""
+    if _of_the_host(text):
+        return DEFAULT_MODEL, f"{sentence(QuestionError(NO_FILES))} Shown instead: {catalogue().by_id[DEFAULT_MODEL].name}."
     try:
         return catalogue().find(text).id, None
     except UnplannedModelError as error:

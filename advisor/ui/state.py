@@ -122,9 +122,14 @@ def complaints(page: str, new: Iterable[str | None]) -> tuple[str, ...]:
     return said
 
 
+def of_itself() -> None:
+    """For `on_change`: the browser asks for the next run, not the visitor, so what was said stays."""
+    st.session_state[_OWN] = True
+
+
 def draw_again() -> NoReturn:
     """Run the page again because the server knows more now; what the visitor asked stays as it is."""
-    st.session_state[_OWN] = True
+    of_itself()
     st.rerun()
 
 

@@ -114,3 +114,10 @@ def test_what_the_browser_keeps_is_not_believed(visitor, kept):
 def test_at_home_nothing_is_asked(visit):
     page = visit().open()
     assert asked(page).count() == 0
+
+
+def test_what_was_wrong_with_the_address_stays_said_when_the_browser_has_told_of_its_machine(visitor):
+    one = visitor("ANGLE (NVIDIA, NVIDIA GeForce RTX 4090 (0x00002684) Direct3D11 vs_5_0 ps_5_0, D3D11)", "Win32")
+    page = one.open("model?model=/etc/passwd")
+    asked(page).get_by_text("Your browser says NVIDIA GeForce RTX 4090.").wait_for(timeout=30_000)
+    page.get_by_text("This site reads no files of its own machine").wait_for()
