@@ -18,7 +18,7 @@ from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion
 from advisor.verify.calibration import calibrations_of
-from advisor.words import VERDICTS, headline
+from advisor.words import VERDICTS, called, headline, missing_bytes
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Fit:
     @property
     def headline(self) -> str:
         """The answer in a sentence."""
+        if not self.options and self.question.min_tps:
+            return f"No model is expected to write {self.question.min_tps:g} tokens/s on {called(self.machine)}"
         return headline(self.machine, self.options)
 
     @cached_property
     def by_advice(self) -> tuple[Option, ...]:
         """The options in the order of `recommend`, which weighs speed too: the better verdict first, and in each what is worth
-        more. What does not run has no speed and stays as it was."""
+        more. Of what does not run, that which lacks least comes first."""
         least = self.question.min_tps
         wishes = PURPOSES[self.question.purpose]
         wishes = wishes if least is None else replace(wishes, least_tps=least)
@@ -48,7 +50,12 @@ class Fit:
         weighed = weigh(runs, self.machine, wishes, self.question.purpose, calibrations_of(self.machine))
         place = {one.option.model.id: index for index, one in enumerate(weighed)}
         words = tuple(VERDICTS)
-        return tuple(sorted(self.options, key=lambda each: (words.index(each.verdict.verdict), place.get(each.model.id, 0))))
+
+        def key(option: Option) -> tuple[int, int]:
+            last = missing_bytes(option.plan) if option.verdict.verdict == "no" else place[option.model.id]
+            return words.index(option.verdict.verdict), last
+
+        return tuple(sorted(self.options, key=key))
 
     def asked(self, question: FitQuestion) -> "Fit":
         """The same for another purpose and least speed: nothing is laid out anew. Only for a fit without a least speed."""

@@ -212,10 +212,11 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: s
 def _speed_cell(speed: SpeedForecast | None) -> dict[str, str]:
     rate = speed.generate_tps if speed else None
     if speed is None or rate is None:
-        return {"speed": "", "speed_title": ""}
+        return {"speed": "", "speed_mark": "", "speed_title": ""}
     how = speed.mark or " in 80 % of cases"
     return {
-        "speed": f"{format_number(rate.expected)} tokens/s{speed.mark}",
+        "speed": f"{format_number(rate.expected)} tokens/s",
+        "speed_mark": speed.known_by if speed.mark else "",
         "speed_title": f"{tokens_per_second(rate)}{how}, {felt(rate.expected)}",
     }
 
@@ -266,9 +267,17 @@ def speed_line(speed: SpeedForecast) -> str:
     return f"{said} ({speed.known_by}{'' if speed.grade == 'measured' else '; the range holds 80 % of cases'})."
 
 
+def called(machine: MachineProfile) -> str:
+    """How a machine is called inside a sentence: "this machine", "NVIDIA GeForce RTX 4090", "a GPU with 8 GiB"."""
+    if machine.origin == "detected":
+        return "this machine"
+    return f"a {machine.name}" if machine.name.startswith("GPU") else machine.name
+
+
 def headline(machine: MachineProfile, options: Sequence[Option]) -> str:
     """The answer in a sentence: how large a model this machine runs comfortably, in at least four bits a weight."""
-    who = "This machine" if machine.origin == "detected" else machine.name
+    who = called(machine)
+    who = f"{who[:1].upper()}{who[1:]}"
     whole = [option for option in options if option.verdict.verdict == "fits" and not option.strongly_compressed]
     if whole:
         largest = parameters(max(option.model.parameters for option in whole))
@@ -280,7 +289,7 @@ def headline(machine: MachineProfile, options: Sequence[Option]) -> str:
         return f"{who} runs models up to {parameters(max(option.model.parameters for option in close))}, but only just"
     if any(option.verdict.verdict == "partial" for option in options):
         return f"{who} runs models only with part of them in system memory, and slowly"
-    return f"No model of the catalogue fits {'this machine' if machine.origin == 'detected' else machine.name}"
+    return f"No model of the catalogue fits {called(machine)}"
 
 
 def best_line(result: "Recommended") -> str | None:

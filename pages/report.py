@@ -56,15 +56,15 @@ def all_of_them() -> None:
     publish(PAGE, ReportQuestion())
     st.header("Reports", anchor=False)
     st.caption("What a machine did with a model, predicted and measured, in a form that can be kept, shared and compared.")
-    if not settings().hosted:
-        rows = store().summaries(listed_only=False, limit=500)
-        if rows:
-            kept_here(rows)
-        else:
-            st.markdown("No report is kept on this computer yet. One is made from an answer, by *Share as a report*:")
-            with st.container(horizontal=True, gap="medium"):
-                st.page_link(pages_folder() / "model.py", label="Plan a model", icon=":material/memory:")
-                st.page_link(pages_folder() / "verify.py", label="Run a model and measure it", icon=":material/play_arrow:")
+    rows = [] if settings().hosted else store().summaries(listed_only=False, limit=500)
+    if rows:
+        kept_here(rows)
+    else:
+        none = "" if settings().hosted else "No report is kept on this computer yet. "
+        st.markdown(f"{none}One is made from an answer, by *Share as a report*:")
+        with st.container(horizontal=True, gap="medium"):
+            st.page_link(pages_folder() / "model.py", label="Plan a model", icon=":material/memory:")
+            st.page_link(pages_folder() / "verify.py", label="Run a model and measure it", icon=":material/play_arrow:")
     st.subheader("Take one in", anchor=False)
     taken = way_in()
     if taken:

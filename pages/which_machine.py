@@ -66,7 +66,7 @@ else:
             "launch, in US dollars: of the cards alone, or of the whole machine that is named."
         )
     else:
-        answer.markdown(
-            f"**No machine of the list runs {inert(found.model.name)} in {quant} ({size}) whole.** Try a smaller file."
-        )
+        fast = f" at {least:g} tokens/s or more" if least else ""
+        way_out = "Ask for less speed, or try a smaller file." if least else "Try a smaller file or a shorter context."
+        answer.markdown(f"**No machine of the list runs {inert(found.model.name)} in {quant} ({size}) whole{fast}.** {way_out}")
 address_of(question, here=False)

@@ -50,6 +50,12 @@ def choose(opened: Opened[CommunityQuestion], rows: Sequence[Marked]) -> Communi
     return question
 
 
+def not_there(opened: Opened[CommunityQuestion], rows: Sequence[Marked]) -> list[str]:
+    """A sentence for what an address asks about and no report is of."""
+    asked = ((opened.question.machine, machines_of(rows)), (opened.question.model, models_of(rows)))
+    return [f'No report is of "{name}". Shown instead: all.' for name, known in asked if name and name not in known]
+
+
 def _choice(
     place: st.delta_generator.DeltaGenerator,
     label: str,

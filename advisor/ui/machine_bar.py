@@ -26,6 +26,12 @@ NUMBERS = "numbers"
 """The entry of the list that means: described by numbers alone."""
 USUAL = "rtx-3060-12gb"
 """What a hosted site shows to a visitor who has named no machine yet, for it looks at none of its own: a modest card."""
+_FIELDS = {
+    "--memory-gib": "the memory",
+    "--ram-gib": "the system memory",
+    "--gpus": "the number of GPUs",
+    "--unified": "the shared memory",
+}
 _TYPED_MEMORY_GIB = 8.0
 _MOST_GPUS = 15
 _MOST_GIB = 16384.0
@@ -53,9 +59,12 @@ def first() -> str:
     return USUAL if settings().hosted else DETECTED
 
 
-def first_machine() -> MachineProfile:
-    """The machine of `first`, fully known."""
-    return find_machine(USUAL) if settings().hosted else HERE.whole().profile
+def first_machine() -> tuple[MachineProfile, tuple[str, ...]]:
+    """The machine of `first`, fully known, and what is assumed of it: as a page that names no machine has them."""
+    if not settings().hosted:
+        return HERE.whole().profile, ()
+    machine, assumptions = adjust(find_machine(USUAL))
+    return machine, tuple(map(_on_page, assumptions))
 
 
 def machine_bar(opened: Opened[M]) -> Chosen:
@@ -105,8 +114,15 @@ def machine_choice(opened: Opened[M]) -> Chosen:
     except HeadroomError as error:
         shown = _base(first())
         assert shown is not None
-        return Chosen(MachineAsked(machine=first()), shown, (), f"{sentence(error)} {_shown_instead()}")
-    return Chosen(fields, machine, assumptions, complaint)
+        return Chosen(MachineAsked(machine=first()), shown, (), f"{_on_page(sentence(error))} {_shown_instead()}")
+    return Chosen(fields, machine, tuple(map(_on_page, assumptions)), complaint)
+
+
+def _on_page(said: str) -> str:
+    """A sentence about the machine with the names of a page's fields in the place of the command's options."""
+    for option, field in _FIELDS.items():
+        said = said.replace(option, field)
+    return said
 
 
 def _shown_instead() -> str:
@@ -122,7 +138,7 @@ def _refused(base: MachineProfile | None, asked: MachineAsked) -> str | None:
     try:
         adjust(base, **_without_name(asked))
     except HeadroomError as error:
-        return f"{error} Shown instead: the machine without that number."
+        return f"{_on_page(sentence(error))} Shown instead: the machine without that number."
     return None
 
 

@@ -14,6 +14,7 @@ from advisor.figures.tradeoff import Point, tradeoff, tradeoff_text
 from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.quantization_names import QUANTIZATIONS, parse_quantization
 from advisor.models.resolve import name_and_quantization
+from advisor.paths import pages_folder
 from advisor.question import RecommendQuestion
 from advisor.recommend import Recommended
 from advisor.ui.chart import chart
@@ -98,6 +99,8 @@ def heading(result: Recommended) -> None:
     if found is None:
         if result.refused is None:
             st.header("Nothing of the list runs on this machine", anchor=False)
+            st.markdown("Choose a model below to see what it lacks, or look which machine would run it:")
+            st.page_link(pages_folder() / "which_machine.py", label="Which machine runs a model?", icon=":material/search:")
             return
         refused = result.refused
         st.header(inert(f"{refused.model.name} {refused.quantization} does not run here"), anchor=False)

@@ -11,5 +11,5 @@ USUAL_CONTEXT = 8192
 
 def warm_up() -> None:
     """Detect this machine and lay out the catalogue on it; hosted, on the usual one. Then look for models that are here."""
-    fit_on(FitQuestion(context=USUAL_CONTEXT), first_machine(), (), in_part=False)
+    fit_on(FitQuestion(context=USUAL_CONTEXT), *first_machine(), in_part=False)
     here_now()

@@ -40,3 +40,10 @@ def test_which_machine_without_an_answer(app: App) -> None:
 def test_an_unknown_model_is_said(app: App) -> None:
     app.open("which", model="no-such-model")
     assert "Shown instead: Llama 3.3 70B" in plain(app.at.warning[0].value)
+
+
+def test_a_speed_that_no_machine_reaches_is_said_as_that(app: App) -> None:
+    app.open("which", model="llama-3.1-8b", quant="Q4_K_M", min_tps="999")
+    said = plain(app.at.markdown[0].value)
+    assert said.startswith("**No machine of the list runs Llama 3.1 8B in Q4_K_M (4.58 GiB) whole at 999 tokens/s or more.**")
+    assert said.endswith("Ask for less speed, or try a smaller file.")

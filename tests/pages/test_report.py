@@ -135,3 +135,11 @@ def test_hosted_it_shows_only_listed_ones(app, monkeypatch):
     app.open("report")
     assert not [text for text in app.at.markdown if "kept on this computer" in text.value]
     assert "find" not in json.dumps([element.proto.json for element in app.at.get("bidi_component")])
+
+
+def test_an_address_that_asks_about_what_no_report_is_of_is_answered_in_a_sentence(app):
+    store().add(measured(), listed=True)
+    app.open("community", machine="abacus", model="llama-3.1-8b")
+    assert app.warnings == ['No report is of "abacus". Shown instead: all.']
+    assert app.heading == "1 measured speed of 1 machine"
+    assert app.address == {"model": "llama-3.1-8b"}

@@ -1,5 +1,8 @@
 import pytest
 
+from advisor.settings import settings
+from advisor.ui import warm
+from advisor.ui.cached import FITS
 from advisor.ui.later import later
 
 
@@ -165,3 +168,42 @@ def test_the_first_row_is_what_is_called_best(app, machine, purpose):
     else:
         assert marked == [shown[0]["id"]]
         assert f"Best for {purpose}: {shown[0]['name']} in {shown[0]['id'].partition(':')[2]}" in app.reasons
+
+
+def test_a_speed_that_no_model_reaches_is_said_as_that(app):
+    """It once said that no model fits the machine."""
+    app.open(machine="rtx-4090", min_tps="999", context="8192")
+    wait_for_the_rest(app)
+    assert app.heading == "No model is expected to write 999 tokens/s on NVIDIA GeForce RTX 4090"
+    assert app.component("rows")["rows"] == []
+
+
+def test_where_nothing_fits_the_nearest_comes_first(app):
+    app.open(memory_gib="0.25", context="8192")
+    wait_for_the_rest(app)
+    assert app.heading == "No model of the catalogue fits a GPU with 0.25 GiB"
+    assert [row["verdict"] for row in rows(app).values()] == ["no"] * 6
+    assert list(rows(app))[0] == "qwen3-0.6b"
+    assert list(rows(app))[-1] == "deepseek-r1-671b"
+
+
+def test_a_page_names_fields_and_no_options_of_the_command(app):
+    app.open(machine="rtx-4090", context="8192")
+    assert "what lies on the host has no limit; give the system memory." in app.captions
+    assert "--" not in app.captions
+    app.open(machine="m2-8", memory_gib="8", ram_gib="16", context="8192")
+    assert "the memory and the system memory cannot differ" in app.warnings[0]
+
+
+def test_a_hosted_site_begins_with_the_answer_that_its_first_page_asks_for(app, monkeypatch):
+    monkeypatch.setenv("ADVISOR_HOSTED", "true")
+    settings.cache_clear()
+    try:
+        monkeypatch.setattr(warm, "here_now", lambda: None)
+        warm.warm_up()
+        kept = set(FITS._found)
+        app.open()
+        assert kept <= set(FITS._found)
+        assert len(FITS._found) - len(kept) <= 2  # those of models in part, in the background
+    finally:
+        settings.cache_clear()

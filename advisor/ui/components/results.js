@@ -45,6 +45,7 @@ function summaryOf(row) {
     const speed = element("span", "speed", row.speed);
     speed.title = row.speed_title;
     verdict.append(speed);
+    if (row.speed_mark) verdict.append(element("span", "speed", row.speed_mark));
   }
   summary.append(name, memory, verdict);
   return summary;
@@ -127,7 +128,13 @@ function draw(root, state) {
   root.querySelector(".list").replaceChildren(...shown.map((row) => entry(row, state)));
   // The server may know more while somebody reads: who is in the list stays where they are.
   if (row) root.querySelector(`li[data-row="${CSS.escape(row)}"] ${tag}`)?.focus({ preventScroll: true });
-  root.querySelector(".none").hidden = rows.length > 0;
+  const none = root.querySelector(".none");
+  none.hidden = rows.length > 0;
+  none.textContent = !state.data.rows.length
+    ? "No model is left. Ask for less speed."
+    : found.length
+      ? "None of them is \u201c" + state.verdict + "\u201d; choose \u201call\u201d."
+      : "No model of the list has these words. A file of yours can be planned on the page \u201cModel\u201d.";
   const more = root.querySelector(".more");
   more.hidden = shown.length === rows.length;
   more.textContent = "Show all " + rows.length;
