@@ -61,22 +61,29 @@ def compute_buffers(
 
     `backend` is the GPUs' own, where it is known.
     """
-    facts = facts_of(
-        model,
-        placement,
-        settings,
-        rules,
-        settings.context if context is None else context,
-        backend=backend,
-    )
-    tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
-    if tried and not flash_attention_stays(facts):
-        facts = replace(facts, shape=replace(facts.shape, flash=False, given_up=True))
+    facts = settled_facts(model, placement, settings, rules, settings.context if context is None else context, backend=backend)
     asked = Asked(facts.shape, facts.blocks, facts.ends, facts.pipelined)
     # Without them the files of a model have the same buffers.
     end_bytes = facts.end_bytes if _copies_ends(asked) else ()
     buffers = _buffers(asked, backend, facts.cells, facts.window_cells, facts.block_bytes, end_bytes)
     return _reordered(facts, buffers) if backend == "vulkan" else buffers
+
+
+def settled_facts(
+    model: ModelMetadata,
+    placement: Placement,
+    settings: RunSettings,
+    rules: EngineRules,
+    context: int,
+    *,
+    backend: Backend | None,
+) -> Facts:
+    """The facts of one question, with flash attention as it comes out."""
+    facts = facts_of(model, placement, settings, rules, context, backend=backend)
+    tried = settings.flash_attention == "auto" and not is_quantized(settings.type_v)  # a quantized V cache settles it
+    if tried and not flash_attention_stays(facts):
+        facts = replace(facts, shape=replace(facts.shape, flash=False, given_up=True))
+    return facts
 
 
 class Asked(NamedTuple):

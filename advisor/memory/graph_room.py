@@ -9,8 +9,8 @@ from bisect import bisect_left
 from functools import lru_cache
 
 from advisor.errors import QuestionError
+from advisor.memory.compute import settled_facts
 from advisor.memory.compute_blocks import Block, GraphShape
-from advisor.memory.compute_facts import facts_of
 from advisor.memory.compute_model import Ends, build
 from advisor.memory.compute_periods import cuts, kept
 from advisor.memory.layout import Layout
@@ -70,7 +70,7 @@ def check_graph(layout: Layout, placement: Placement) -> None:
 def graph_size(layout: Layout, placement: Placement) -> tuple[int, int]:
     """Nodes and leaves of the engine's graph."""
     model, settings = layout.model, layout.settings
-    facts = facts_of(model, placement, settings, layout.rules, settings.context, backend=layout.backend)
+    facts = settled_facts(model, placement, settings, layout.rules, settings.context, backend=layout.backend)
     nodes, leaves = _size(facts.shape, facts.blocks, facts.ends)
     outside = model.block_tensors.others
     biases = sum(name in outside for name in ("output_norm.bias", "output.bias"))
