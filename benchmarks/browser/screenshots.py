@@ -7,7 +7,7 @@ import io
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from PIL import Image
 from playwright.sync_api import Page
@@ -17,10 +17,13 @@ from benchmarks.browser import ROOT, chromium, server, settle
 FOLDER = ROOT / "docs" / "screenshots"
 MACHINE = "machine=rtx-4090&ram_gib=64"
 MODEL = f"model?{MACHINE}&model=qwen3-32b&quant=Q4_K_M&context=8192"
+BESIDE = "model=qwen3-32b&quant=Q4_K_M&context=8192"
+"""The setting that the one of `MODEL`, with a smaller cache, is compared with."""
 PAGES = {
     "landing": f"?{MACHINE}&context=8192",
     "recommendation": f"recommendation?{MACHINE}",
     "model": MODEL,
+    "two-settings": f"{MODEL}&type_k=q8_0&type_v=q8_0&beside={quote(BESIDE)}",
     "machine": "machine?machine=m4-max-40&memory_gib=64",
     "compare": "compare?machines=rtx-4090,m4-max-40%4064,rtx-3060-12gb,m3-8%408&context=8192",
     "which": "which?model=llama-3.3-70b&quant=Q4_K_M&context=8192",
@@ -30,7 +33,7 @@ PAGES = {
     "community": "community",
     "accuracy": "accuracy",
 }
-FIGURES = {"recommendation": 1, "model": 2, "accuracy": 1}
+FIGURES = {"recommendation": 1, "model": 2, "two-settings": 3, "accuracy": 1}
 """How many figures a page draws at least before it is looked at."""
 DESKTOP = {"width": 1280, "height": 900}
 LOOKS: dict[str, dict[str, Any]] = {
