@@ -1,6 +1,7 @@
 """Memory of models that PyTorch runs: vLLM and transformers, by their sources. Grade: typical.
 
-Sources: transformers 5.23.0 (file and function below are its own) and vLLM's main branch of autumn 2026 (files under vllm/).
+Sources: transformers 5.23.0 (file and function below are its own), bitsandbytes 0.50.2, and vLLM's main branch of autumn 2026
+(files under vllm/; its lines move from week to week, so that classes and functions are named).
 """
 
 from collections.abc import Callable, Iterable
@@ -23,10 +24,13 @@ cudagraph_memory_estimate). Its logs say 0.11 to 1.10 GiB ("Graph capturing fini
 HOST_BYTES = 2 * GIB
 """Our allowance for Python, PyTorch and the libraries of CUDA in system memory."""
 _LARGE_GPU_BYTES = 70 * GIB
+_BATCHES_AT_ONCE = 2
+"""Batches that are scheduled and not yet settled: vLLM plans the next one while a GPU computes (async_scheduling, on unless
+something stands against it; vllm/config/vllm.py, VllmConfig.max_concurrent_batches)."""
 
 BITSANDBYTES_BLOCK = 64
-"""NF4: one absolute maximum in 32 bits for each 64 weights. `bnb_4bit_use_double_quant`, which takes them in 8 bits, is off
-unless asked for (utils/quantization_config.py, BitsAndBytesConfig)."""
+"""NF4: one absolute maximum in 32 bits for each 64 weights (bitsandbytes nn/modules.py:230-231). `bnb_4bit_use_double_quant`,
+which takes them in 8 bits, is off unless asked for (utils/quantization_config.py, BitsAndBytesConfig)."""
 PACKED_GROUP = 128
 """Weights of an AWQ or GPTQ matrix that share a 16-bit scale and a 4-bit zero point: what nearly all published files have
 ("group_size" of their quantization_config)."""
@@ -102,19 +106,21 @@ def _is_quantized(tensor: Shape, recipe: TorchRecipe) -> bool:
 
 
 def _grouped(wide: int, rows: int) -> int:
-    """AWQ: qweight, qzeros and scales (vllm/model_executor/layers/quantization/awq.py, AWQLinearMethod.create_weights)."""
+    """AWQ: qweight, qzeros and scales (vllm/model_executor/layers/quantization/auto_awq.py,
+    AutoAWQMarlinLinearMethod.create_weights; awq.py in versions before)."""
     groups = -(-wide // PACKED_GROUP) * rows
     return wide * rows // 2 + groups * 2 + groups // 2
 
 
 _PACKED: dict[Scheme, Callable[[int, int], int]] = {
     "nf4": lambda wide, rows: -(-wide * rows // 2) + -(-wide * rows // BITSANDBYTES_BLOCK) * 4,
-    # LLM.int8: a 32-bit scale a row (bitsandbytes, Linear8bitLt: SCB)
+    # LLM.int8: a 32-bit scale a row (bitsandbytes nn/modules.py:743-746, Int8Params: SCB)
     "int8": lambda wide, rows: wide * rows + rows * 4,
-    # one 32-bit scale for a matrix (vllm/model_executor/layers/quantization/fp8.py, Fp8LinearMethod.create_weights)
+    # one 32-bit scale for a matrix (vllm/model_executor/layers/quantization/fp8.py, Fp8LinearMethod.create_weights; a 16-bit
+    # model is quantized while it loads: online/fp8.py, Fp8PerTensorOnlineLinearMethod)
     "fp8": lambda wide, rows: wide * rows + 4,
     "awq": _grouped,
-    # and g_idx (vllm/model_executor/layers/quantization/gptq.py, GPTQLinearMethod.create_weights)
+    # and g_idx (vllm/model_executor/layers/quantization/auto_gptq.py, AutoGPTQLinearMethod.create_weights; gptq.py before)
     "gptq": lambda wide, rows: _grouped(wide, rows) + wide * 4,
     # blocks of 32 weights of 4 bits with an 8-bit scale
     "mxfp4": lambda wide, rows: -(-wide // 32) * 17 * rows,
@@ -132,15 +138,15 @@ def batch_defaults(capacity_bytes: int | None, gpu: str) -> tuple[int, int]:
 def vllm_cache_bytes(hp: Hyperparameters, tokens: int, *, batched: int, shards: int) -> int:
     """Bytes of the blocks of one sequence on one of `shards` GPUs that share the heads.
 
-    A sliding-window layer needs its window less one, a whole batch and a block more (vllm/v1/kv_cache_interface.py,
-    SlidingWindowSpec.max_admission_blocks_per_request).
+    A sliding-window layer needs its window less one, the batches that are on their way, and a block more
+    (vllm/v1/kv_cache_interface.py, SlidingWindowSpec.max_admission_blocks_per_request, of VllmConfig.max_in_flight_tokens).
     """
 
     def kept(il: int) -> int:
-        blocks = -(-tokens // BLOCK_TOKENS)
         if _slides(hp, il):
-            blocks = min(blocks, -(-min(hp.sliding_window - 1 + batched, tokens) // BLOCK_TOKENS) + 1)
-        return blocks * BLOCK_TOKENS
+            held = min(hp.sliding_window - 1 + _BATCHES_AT_ONCE * batched, tokens)
+            return (-(-held // BLOCK_TOKENS) + 1) * BLOCK_TOKENS
+        return -(-tokens // BLOCK_TOKENS) * BLOCK_TOKENS
 
     return _cache_bytes(hp, kept, shards)
 
@@ -169,7 +175,13 @@ def _token_elements(hp: Hyperparameters, il: int, shards: int) -> int:
 
 
 def state_bytes(hp: Hyperparameters) -> int:
-    """Bytes of one sequence's recurrent state: the convolution's inputs in 16 bits, the state in 32."""
+    """Bytes of one sequence's recurrent state: the convolution's inputs in 16 bits, the state in 32.
+
+    vLLM keeps the state in the model's own type unless its config.json says float32, as those of Qwen3.5 do
+    (vllm/model_executor/layers/mamba/mamba_utils.py, MambaStateDtypeCalculator): the larger counts. It keeps one for a sequence
+    (vllm/v1/kv_cache_interface.py, MambaSpec.max_memory_usage_bytes), as prefixes of hybrid models are not cached by default
+    (vllm/config/model.py, ModelConfig.is_prefix_caching_supported).
+    """
     return (hp.conv_state_elements * 2 + hp.recurrent_state_elements * 4) * sum(hp.recurrent[: hp.layer_count])
 
 

@@ -106,13 +106,13 @@ def test_vllm_quantizes_experts_and_leaves_routers() -> None:
     assert plain - small == linear - 48 * 7 * 4
 
 
-def test_a_sliding_window_takes_its_window_a_batch_and_a_block() -> None:
-    """vllm/v1/kv_cache_interface.py: cdiv(window - 1 + max_num_batched_tokens, block) + 1 blocks."""
+def test_a_sliding_window_takes_its_window_two_batches_and_a_block() -> None:
+    """vllm/v1/kv_cache_interface.py: cdiv(min(window - 1 + max_in_flight_tokens, max_model_len), block) + 1 blocks."""
     hp = catalogue().find("gpt-oss-20b").hyperparameters
     token = 2 * 8 * 64 * 2
-    blocks = -(-(128 - 1 + 2048) // 16) + 1
+    blocks = -(-(128 - 1 + 2 * 2048) // 16) + 1
     assert vllm_cache_bytes(hp, 32768, batched=2048, shards=1) == 12 * token * (32768 + blocks * 16)
-    assert vllm_cache_bytes(hp, 1000, batched=2048, shards=1) == 24 * token * 1008
+    assert vllm_cache_bytes(hp, 1000, batched=2048, shards=1) == 12 * token * (1008 + 1008 + 16)
 
 
 @pytest.mark.parametrize(
