@@ -13,6 +13,8 @@ Row = tuple[str, str, str, str]
 """What it is, of A, of B, and how B differs."""
 
 _SAME = "the same"
+_WORTH_SAYING = 0.01
+"""A part that changes by less than this share of the one that changes most is a row only."""
 _SETTINGS: dict[str, Callable[[Estimate], str]] = {
     "Model": lambda one: one.model.name,
     "File": lambda one: one.model.quantization or "its own",
@@ -39,11 +41,12 @@ class TwoSettings:
     curves_b: Curves
 
     def said(self, system: UnitSystem = "GiB") -> str:
-        """How B differs from A in memory, in two sentences: the sum with its parts, then both verdicts."""
+        """How B differs from A in memory, in three sentences: the sum with its large parts, then both verdicts."""
         a, b = self.a.plan, self.b.plan
         more = b.total_bytes - a.total_bytes
         changes = sorted(_changes(a, b), key=lambda change: -abs(change[1]))
-        parts = ", ".join(f"{_inside(COMPONENTS[name])} {_signed(size, system)}" for name, size in changes)
+        large = [change for change in changes if abs(change[1]) >= _WORTH_SAYING * abs(changes[0][1])]
+        parts = ", ".join(f"{_inside(COMPONENTS[name])} {_signed(size, system)}" for name, size in large)
         lead = "A and B take the same memory" if not more else f"B takes {_more(more, system)} than A"
         ends = [
             f"{name}: {verdict_line(one.verdict, one.plan, system)}."
@@ -116,4 +119,5 @@ def _more(size: int, system: UnitSystem) -> str:
 
 
 def _signed(size: int, system: UnitSystem) -> str:
-    return f"{'+' if size > 0 else '-'}{format_size(abs(size), system)}"
+    sign = "+" if size > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{format_size(abs(size), system)}"

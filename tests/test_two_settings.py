@@ -47,8 +47,15 @@ def test_less_is_said_as_less() -> None:
     shown = both({"context": 32768}, {"context": 32768, "type_k": "q8_0", "type_v": "q8_0"})
     # A block of 32 q8_0 values is 34 bytes instead of 64 (ggml/src/ggml-common.h, block_q8_0).
     assert kv(shown.b) == kv(shown.a) * 34 // 64
-    assert " less than A: KV cache -1.88 GiB" in shown.said()
+    assert " less than A: KV cache \N{MINUS SIGN}1.88 GiB" in shown.said()
     assert rows(shown)["KV cache types"] == ("f16", "q8_0", "")
+
+
+def test_what_hardly_changes_is_a_row_and_no_part_of_the_sentence() -> None:
+    model = {"model": "qwen3-32b"}
+    shown = both(model, model | {"type_k": "q8_0", "type_v": "q8_0"})
+    assert rows(shown)["Compute buffers"][2] == "+160 KiB"
+    assert shown.said().startswith("B takes 960 MiB less than A: KV cache \N{MINUS SIGN}960 MiB. A: Fits")
 
 
 def test_the_same_setting_is_the_same() -> None:
@@ -68,7 +75,7 @@ def test_layers_that_move_are_seen_by_memory() -> None:
     shown = both({"gpu_layers": "all"}, {"gpu_layers": 16})
     found = rows(shown)
     assert found["Layers on the GPU"] == ("33", "16", "") or found["Layers on the GPU"] == ("all", "16", "")
-    assert found["On the GPU"][2].startswith("-")
+    assert found["On the GPU"][2].startswith("\N{MINUS SIGN}")
     assert found["In system memory"][2].startswith("+")
     assert float(found["Tokens/s"][2].removeprefix("x ")) < 0.5
 
@@ -77,7 +84,7 @@ def test_two_models_and_their_files() -> None:
     found = rows(both({"quant": "Q8_0"}, {"model": "qwen3-0.6b", "quant": "Q4_K_M"}))
     assert found["Model"] == ("Llama 3.1 8B", "Qwen3 0.6B", "")
     assert found["File"] == ("Q8_0", "Q4_K_M", "")
-    assert found["Weights"][2].startswith("-")
+    assert found["Weights"][2].startswith("\N{MINUS SIGN}")
 
 
 @pytest.mark.parametrize("machine", [{"machine": "m2-8", "memory_gib": 8, "ram_gib": None}, {"machine": "rtx-4090", "gpus": 2}])
