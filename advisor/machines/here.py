@@ -8,7 +8,7 @@ from advisor.machines.detect import Detection, detect, detect_fast
 from advisor.machines.held import Held, with_held
 from advisor.settings import only_at_home
 
-_HELD_S = 1.0
+_HELD_S = 2.0
 """How long programs that hold models are waited for, beyond the probes that run beside."""
 _NOT_OURS = "this site does not look at its own machine; name yours, or describe it by its numbers"
 

@@ -93,6 +93,8 @@ def test_a_running_ollama_is_asked_when_this_machine_is_looked_at(monkeypatch: p
         return detect(2.0, system)
 
     monkeypatch.setattr(sources_here, "_LM_STUDIO_PORT", 9)
+    monkeypatch.setattr(sources_here, "HELD_SECONDS", 60)  # the machine that tests may be busy
+    monkeypatch.setattr(machines_here, "_HELD_S", 60)
     with json_server({"/api/ps": {"models": [{"name": "gemma3:4b", "size": 4 * GIB, "size_vram": 3 * GIB}]}}) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.address)
         found = Here(look, look, machines_here.HERE._held).whole().profile

@@ -21,6 +21,8 @@ from advisor.models.sources.hub_address import hub_cache_folder
 from advisor.models.sources.local_server import ask
 
 SECONDS = 1.0
+HELD_SECONDS = 1.5
+"""How long a machine waits for what its models hold: a closed port answers at once, a busy machine's server late."""
 _LM_STUDIO_PORT = 1234
 _LLAMA_SERVER, _OLLAMA = "llama-server", "ollama"
 _MOST_LOADED = 64
@@ -115,7 +117,7 @@ def loaded_now(*, seconds: float = 0.5) -> tuple[Loaded, ...]:
 
 def held_now() -> Held:
     """What they hold of this machine, as far as they say it."""
-    rows = loaded_now()
+    rows = loaded_now(seconds=HELD_SECONDS)
     return Held(sum(row.gpu_bytes or 0 for row in rows), sum(row.mapped_bytes for row in rows) + _ollama_mapped())
 
 

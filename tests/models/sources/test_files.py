@@ -217,7 +217,7 @@ def test_what_is_loaded_now(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setenv("OLLAMA_HOST", ollama_server.address)
         monkeypatch.setattr(here, "_LM_STUDIO_PORT", int(studio_server.address.rpartition(":")[2]))
-        rows = [row for row in here.loaded_now(seconds=2) if row.program != "llama-server"]
+        rows = [row for row in here.loaded_now(seconds=60) if row.program != "llama-server"]
     assert rows == [
         here.Loaded("LM Studio", "qwen3-8b", None, None, 8192),
         here.Loaded("Ollama", "gemma3:latest", 500, 400, None),
