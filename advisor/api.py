@@ -165,7 +165,7 @@ def _add_reports(api: FastAPI, reading: Work) -> None:
     ) -> Shared:
         def keep() -> Shared:
             report = report_of_measurement(given) if isinstance(given, Measurement) else given
-            kept = store().add(report, listed=listed)
+            kept = store().add(report, listed=listed, address=request.client.host if request.client else None)
             return Shared(id=kept.id, link=link_of(kept.id, base_of(request)), delete_token=kept.token)
 
         return await reading.run(keep)

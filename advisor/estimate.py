@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.advice.verdict import Verdict, judge
+from advisor.calibrated import best_calibrations
 from advisor.errors import QuestionError
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import resolve_machine
@@ -25,7 +26,6 @@ from advisor.models.resolve import is_file_name, name_and_quantization, resolve_
 from advisor.question import Question
 from advisor.settings import only_at_home
 from advisor.speed.forecast import SpeedForecast, forecast
-from advisor.verify.calibration import calibrations_of
 
 SCHEMA = 1
 NEIGHBOURS = ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K")
@@ -161,8 +161,8 @@ def _answered(
 ) -> Estimate:
     said = dict.fromkeys((*assumptions, *model.assumptions, *model.hyperparameters.assumptions, *plan.assumptions, *notes))
     verdict = judge(plan, machine) if machine else None
-    measured_here = None if machine is None else calibrations_of(machine)(plan)
-    return Estimate(model, machine, plan, verdict, tuple(said), forecast(model, plan, machine, calibration=measured_here))
+    calibration = None if machine is None else best_calibrations(machine)(plan)
+    return Estimate(model, machine, plan, verdict, tuple(said), forecast(model, plan, machine, calibration=calibration))
 
 
 def _planner(question: Question) -> Callable[..., MemoryPlan]:

@@ -9,6 +9,7 @@ from advisor.advice.options import Option, best_in_part, best_whole, ranked, wit
 from advisor.advice.purposes import PURPOSES
 from advisor.advice.quality import QualityKey
 from advisor.advice.ranking import weigh
+from advisor.calibrated import best_calibrations
 from advisor.estimate import SCHEMA, device_json, model_json, pool_json, speed_json
 from advisor.machines.profile import MachineProfile
 from advisor.machines.resolve import DETECTED, resolve_machine
@@ -17,7 +18,6 @@ from advisor.memory.settings import RunSettings
 from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion
-from advisor.verify.calibration import calibrations_of
 from advisor.words import VERDICTS, called, headline, missing_bytes
 
 
@@ -47,7 +47,7 @@ class Fit:
         wishes = PURPOSES[self.question.purpose]
         wishes = wishes if least is None else replace(wishes, least_tps=least)
         runs = [option for option in self.options if option.verdict.verdict != "no"]
-        weighed = weigh(runs, self.machine, wishes, self.question.purpose, calibrations_of(self.machine))
+        weighed = weigh(runs, self.machine, wishes, self.question.purpose, best_calibrations(self.machine))
         place = {one.option.model.id: index for index, one in enumerate(weighed)}
         words = tuple(VERDICTS)
 
@@ -98,7 +98,7 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     options = [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
     if in_part:
         options = [best_in_part(option, machine, settings_for) for option in options]
-    calibrated = calibrations_of(machine)
+    calibrated = best_calibrations(machine)
     every = tuple(with_speed(option, machine, calibrated) for option in options)
     return Fit(machine, every, assumptions, complete=in_part or not machine.gpus).asked(question)
 

@@ -14,6 +14,7 @@ from advisor.advice.recommendation import Recommendation
 from advisor.advice.recommendation import recommend as recommended
 from advisor.advice.sampling import recommended_sampling
 from advisor.advice.verdict import judge
+from advisor.calibrated import best_calibrations
 from advisor.estimate import SCHEMA
 from advisor.fit import option_json
 from advisor.machines.profile import MachineProfile
@@ -26,7 +27,6 @@ from advisor.models.metadata import ModelMetadata
 from advisor.models.resolve import default_quantization, resolve_model
 from advisor.question import RecommendQuestion
 from advisor.recommend_others import other_commands
-from advisor.verify.calibration import calibrations_of
 
 WITH_ALL_FILES = ("unsloth", "bartowski", "lmstudio-community", "mradermacher")
 """Publishers of GGUF files in all usual quantizations, the best known first; others have one or two files of a model."""
@@ -112,7 +112,7 @@ def recommend_for(question: RecommendQuestion, machine: MachineProfile, assumpti
         question.purpose,
         least_tps=question.min_tps,
         offered=_offered,
-        calibrated=calibrations_of(machine),
+        calibrated=best_calibrations(machine),
     )
     found = recommended(weighed, machine, question.purpose)
     helped: tuple[Change, ...] = ()

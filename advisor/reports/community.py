@@ -22,8 +22,10 @@ _LEAST_SPREAD = 0.03
 _OVER_BANDWIDTH = 1.1
 """A bandwidth is rounded, and memory may be clocked a little higher."""
 _FAR = 3.0
-LEAST_REPORTS, LEAST_MODELS = 5, 2
-"""Reports and models of a machine from which on its ratio of measured to predicted means something."""
+LEAST_REPORTS, LEAST_MODELS, LEAST_MAKERS = 5, 2, 3
+"""Reports, models and makers from which on a machine's ratio of measured to predicted means something."""
+MOST_RATIO = 2.0
+"""Nine of ten public measurements are within 35 % of a forecast that knew no run of the machine (accuracy/data/speed.json)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class FamilyRatio:
 
     machine: str
     ratio: float
-    """The median over models of the median over reports: no model counts more because many run it."""
+    """The median over models of the median over makers: no model counts more because many run it."""
     low: float
     high: float
     """Smallest and largest of the models' medians."""
@@ -76,24 +78,46 @@ def _doubt(row: Summary, kind: Sequence[Summary]) -> str | None:
 def family_ratio(rows: Iterable[Summary], machine: str) -> FamilyRatio | None:
     """How measured and predicted speeds of one kind of machine compare; None until there are enough reports.
 
-    This is the one way from shared reports to the calibration of a hardware family. Only reports without doubt that have a
-    prediction count, every model counts once by its median, and fewer than `LEAST_REPORTS` reports or `LEAST_MODELS` models
-    say nothing. One person can send many reports, so the ratio is bounded by what a median of models gives away: to move
-    it, most of a machine's models must be flooded with reports that are all possible and all near the others.
+    This is the one way from shared reports to the calibration of a hardware family. Of each maker one report of each kind
+    counts, the middle one, so who sends many is heard like who sends one. Of these count the ones without doubt, with a
+    prediction that no run on the same machine had corrected. Fewer than `LEAST_REPORTS` of them, `LEAST_MODELS` models or
+    `LEAST_MAKERS` makers say nothing. Every model counts once, by its median. A ratio beyond `MOST_RATIO` is no property of a
+    machine, and says nothing.
     """
+    told = _one_of_each_maker([row for row in rows if row.machine == machine and row.generate_tps])
     sound = [
-        entry.row
-        for entry in marked(row for row in rows if row.machine == machine)
-        if entry.doubt is None and entry.row.generate_expected
+        (maker, row)
+        for (maker, row), entry in zip(told, marked(row for _, row in told), strict=True)
+        if entry.doubt is None and row.generate_expected and row.forecast_grade != "measured"
     ]
     ratios: dict[str, list[float]] = defaultdict(list)
-    for row in sound:
+    for _, row in sound:
         if row.generate_tps and row.generate_expected:
             ratios[row.model].append(row.generate_tps / row.generate_expected)
-    if len(sound) < LEAST_REPORTS or len(ratios) < LEAST_MODELS:
+    makers = {maker for maker, _ in sound}
+    if len(sound) < LEAST_REPORTS or len(ratios) < LEAST_MODELS or len(makers) < LEAST_MAKERS:
         return None
     medians = [median(values) for values in ratios.values()]
-    return FamilyRatio(machine, median(medians), min(medians), max(medians), len(sound), len(ratios))
+    middle = median(medians)
+    if not 1 / MOST_RATIO <= middle <= MOST_RATIO:
+        return None
+    return FamilyRatio(machine, middle, min(medians), max(medians), len(sound), len(ratios))
+
+
+def _one_of_each_maker(rows: Sequence[Summary]) -> list[tuple[str, Summary]]:
+    """The middle report by speed of each maker and kind, with its maker.
+
+    Where senders are known, those without a mark count as one; on the own computer each report stands for itself.
+    """
+    marks = any(row.maker for row in rows)
+    sent: dict[tuple[str, object], list[Summary]] = defaultdict(list)
+    for row in rows:
+        sent[row.maker or ("" if marks else row.id), row.kind].append(row)
+    return [(maker, sorted(many, key=_speed)[(len(many) - 1) // 2]) for (maker, _), many in sent.items()]
+
+
+def _speed(row: Summary) -> float:
+    return row.generate_tps or 0.0
 
 
 def filtered(rows: Iterable[Marked], *, machine: str | None = None, model: str | None = None) -> list[Marked]:

@@ -9,7 +9,7 @@ from typing import get_type_hints
 from advisor.reports.summary import Summary
 
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
-_COLUMNS = tuple(field.name for field in fields(Summary) if field.name != "listed")
+_COLUMNS = tuple(field.name for field in fields(Summary) if field.name not in ("listed", "maker", "forecast_grade"))
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

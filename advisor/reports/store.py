@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from advisor.errors import MissingPartError, QuestionError, StoreError
 from advisor.file_lock import file_lock
+from advisor.networks import network_of
 from advisor.paths import data_folder
 from advisor.reports.migrating import migrate
 from advisor.reports.report import HardwareReport
@@ -64,8 +65,11 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def add(self, report: HardwareReport, *, listed: bool = False) -> Kept:
-        """Keep a report; it is on the disk when this returns. `listed`: it may stand among the community's."""
+    def add(self, report: HardwareReport, *, listed: bool = False, address: str | None = None) -> Kept:
+        """Keep a report; it is on the disk when this returns. `listed`: it may stand among the community's.
+
+        Of `address`, who sent it, only a mark is kept that very many share (`maker_of`).
+        """
         document = canonical(report)
         kept = Kept("".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH)), secrets.token_urlsafe(24))
         row = ReportRow(
@@ -75,6 +79,7 @@ class Store:
             created_at=datetime.now(UTC).replace(microsecond=0),
             listed=listed,
             document=document,
+            maker=maker_of(address),
             **columns_of(report),
         )
         with self._session() as session:
@@ -116,11 +121,15 @@ class Store:
             session.commit()
         return bool(gone)
 
-    def summaries(self, *, listed_only: bool, limit: int = MOST_LISTED, offset: int = 0) -> list[Summary]:
-        """What lists show, newest first."""
+    def summaries(
+        self, *, listed_only: bool, limit: int = MOST_LISTED, offset: int = 0, machine: str | None = None
+    ) -> list[Summary]:
+        """What lists show, newest first; of one kind of machine by its key, or of all."""
         asked = select(*_SUMMARY).order_by(ReportRow.created_at.desc(), ReportRow.id).limit(limit).offset(offset)
         if listed_only:
             asked = asked.where(ReportRow.listed)
+        if machine is not None:
+            asked = asked.where(ReportRow.machine == machine)
         with self._session() as session:
             rows = [dict(row) for row in session.execute(asked).mappings()]
         return [Summary(**{**row, "created_at": _utc(row["created_at"])}) for row in rows]
@@ -172,6 +181,14 @@ def open_store(url: str | None = None) -> Store:
 def store() -> Store:
     """The store of this process, opened when it is first needed."""
     return open_store(settings().database_url)
+
+
+def maker_of(address: str | None) -> str | None:
+    """What reports from one address share: 12 bits of its digest, so that each mark stands for a million addresses.
+
+    It tells the many of one sender from the many of many, and nothing of who that is.
+    """
+    return None if address is None else _sha256(network_of(address))[:3]
 
 
 def is_id(text: str) -> bool:

@@ -34,6 +34,10 @@ class Summary:
     prompt_expected: float | None
     fastest_tps: float | None
     """What the memory's bandwidth allows at most."""
+    forecast_grade: str | None = None
+    """How the prediction was known; "measured" where a run on the very machine had corrected it."""
+    maker: str | None = None
+    """What reports from one address share; it is in no list and no export."""
 
     @property
     def kind(self) -> tuple[str, int, str, str | None]:
@@ -65,6 +69,7 @@ def columns_of(report: HardwareReport) -> dict[str, Any]:
         "prompt_tps": prompted.median if prompted else None,
         "prompt_expected": predicted.prompt_tps.expected if predicted and predicted.prompt_tps else None,
         "fastest_tps": fastest_tps(report),
+        "forecast_grade": report.grade_of("forecast.generate_tps") if predicted else None,
     }
 
 

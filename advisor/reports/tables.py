@@ -42,9 +42,14 @@ class ReportRow(Base):
     fastest_tps: Mapped[float | None] = mapped_column(Float)
     """What the memory's bandwidth allows at most: a faster generation cannot have been; None where it is not known."""
     document: Mapped[str] = mapped_column(Text)
+    maker: Mapped[str | None] = mapped_column(String(8))
+    """Part of a digest of the address that sent it (`store.maker_of`); None where it came without one."""
+    forecast_grade: Mapped[str | None] = mapped_column(String(16))
+    """How its forecast was known: "measured" where a run on the very machine had corrected it."""
 
     __table_args__ = (
         Index(None, "created_at"),
         Index("ix_reports_listed_created_at", "listed", "created_at"),
         Index(None, "document_sha256"),
+        Index(None, "machine"),
     )

@@ -33,16 +33,18 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a run on this machine says about the forecasts for it."""
+    """What a run on this machine, or shared reports of its kind, say about the forecasts for it."""
 
     generate_factor: float | None
     """Measured over forecast tokens a second, generating; None where it was not measured."""
     prompt_factor: float | None
     measured_at: str
     """Day of the run, "2026-11-21"."""
-    generate_spread: tuple[float, float] = (0.93, 1.07)
-    """The run's own spread: lowest and highest over the median."""
-    prompt_spread: tuple[float, float] = (0.9, 1.1)
+    generate_spread: tuple[float, float] | None = (0.93, 1.07)
+    """The run's own spread: lowest and highest over the median. None: as far as the forecast itself may be off."""
+    prompt_spread: tuple[float, float] | None = (0.9, 1.1)
+    shared_reports: int = 0
+    """Of others, that it rests on; 0 for a run on this very machine. Of others it stays typical."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def forecast(
         prompt_tps=prompt,
         time_to_first_token_s=prompt and prompt.inverted(tokens, generate.inverted(1)),
         load_s=_load(work, disk_bytes_s),
-        grade="measured" if calibration is not None else "typical",
+        grade="measured" if calibration is not None and not calibration.shared_reports else "typical",
         basis=() if generation_only else _basis(work, devices, depth, calibration),
         prompt_tokens=tokens,
     )
@@ -161,10 +163,12 @@ def _rate(tokens: int, seconds: float, spread: Spread) -> Range:
     return Range(expected * spread.low, expected, expected * spread.high)
 
 
-def _calibrated(rate: Range, factor: float | None, spread: tuple[float, float]) -> Range:
+def _calibrated(rate: Range, factor: float | None, spread: tuple[float, float] | None) -> Range:
     if factor is None:
         return rate
     expected = rate.expected * factor
+    if spread is None:
+        return Range(rate.low * factor, expected, rate.high * factor)
     return Range(expected * spread[0], expected, expected * spread[1])
 
 
@@ -197,6 +201,8 @@ def _basis(work: Work, devices: Devices, depth: int, calibration: Calibration | 
     said.append(f"Bandwidth of {'the GPU' if devices.gpus else 'the memory'}: {gb_s}, as the maker states it.")
     if devices.host.assumed and (work.blocks[-1] or work.mixture_blocks[-1]):
         said.append(devices.host.assumed)
-    if calibration is not None:
+    if calibration is not None and calibration.shared_reports:
+        said.append(f"Corrected by {calibration.shared_reports} shared reports of this family.")
+    elif calibration is not None:
         said.append(f"Measured here on {calibration.measured_at}.")
     return tuple(said)

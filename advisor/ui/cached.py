@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from advisor.calibrated import best_calibration_mark, best_calibrations
 from advisor.estimate import Estimate, curves_for, estimate_for
 from advisor.fit import Fit, fit_for
 from advisor.machines.profile import MachineProfile
@@ -15,7 +16,6 @@ from advisor.models.metadata import ModelMetadata
 from advisor.question import FitQuestion, Question, RecommendQuestion, WhichQuestion
 from advisor.recommend import Recommended, recommend_for
 from advisor.speed.forecast import SpeedAtDepth, by_depth
-from advisor.verify.calibration import calibration_mark, calibrations_of
 from advisor.which_machine import Holders, which_machine
 
 V = TypeVar("V")
@@ -69,7 +69,7 @@ RECOMMENDED: Kept[Recommended] = Kept()
 
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
     """The ranked options of a machine. Every purpose and least speed is answered from the same plans."""
-    about = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {calibration_mark(machine)}"
+    about = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
     plain = FitQuestion(**question.machine_fields(), context=question.context)
     every = FITS.get(about, lambda: fit_for(plain, machine, assumptions, in_part=in_part))
     return FITS.get(f"{question.purpose} {question.min_tps} {about}", lambda: every.asked(question))
@@ -80,15 +80,15 @@ def answer_on(question: Question, model: ModelMetadata, machine: MachineProfile,
     if not model.source.startswith(CATALOGUE) or question.mmproj or question.draft:
         return _answer(question, model, machine, assumptions)
     asked = f"{model.id} {model.quantization} {question.model_dump_json()} {assumptions}"
-    key = f"{asked} {machine.model_dump_json()} {calibration_mark(machine)}"
+    key = f"{asked} {machine.model_dump_json()} {best_calibration_mark(machine)}"
     return ANSWERS.get(key, lambda: _answer(question, model, machine, assumptions))
 
 
 def _answer(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:
     result = estimate_for(question, model, machine, assumptions)
     depths = [int(share * result.plan.settings.context) for share in _SHARES]
-    measured = calibrations_of(machine)(result.plan)
-    return Answer(result, by_depth(result.model, result.plan, machine, depths, calibration=measured))
+    calibration = best_calibrations(machine)(result.plan)
+    return Answer(result, by_depth(result.model, result.plan, machine, depths, calibration=calibration))
 
 
 def curves_on(question: Question, model: ModelMetadata, machine: MachineProfile) -> Curves:
@@ -111,5 +111,5 @@ def holders_of(question: WhichQuestion) -> Holders:
 def recommended_on(question: RecommendQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Recommended:
     """What to run on a machine."""
     asked = {name: getattr(question, name) for name in ("purpose", "context", "min_tps", "model", "quant")}
-    key = f"{asked} {assumptions} {machine.model_dump_json()} {calibration_mark(machine)}"
+    key = f"{asked} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
     return RECOMMENDED.get(key, lambda: recommend_for(question, machine, assumptions))

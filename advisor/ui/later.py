@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
+from advisor.calibrated import best_calibration_mark
 from advisor.fit import Fit
 from advisor.machines.profile import MachineProfile
 from advisor.question import FitQuestion, RecommendQuestion
 from advisor.recommend import Recommended
 from advisor.ui.cached import fit_on, recommended_on
 from advisor.ui.state import draw_again_when_quiet
-from advisor.verify.calibration import calibration_mark
 
 _MOST_KEPT = 64
 
@@ -39,7 +39,7 @@ class Later:
 
     def _begun(self, question: FitQuestion, machine: MachineProfile, answer: Callable[[], Fit | Recommended]) -> Future[Any]:
         about = f"{type(question).__name__} {question.model_dump_json()}"
-        key = (about, machine.model_dump_json() + calibration_mark(machine))
+        key = (about, machine.model_dump_json() + best_calibration_mark(machine))
         with self._lock:
             if key not in self._found:
                 self._found[key] = self._worker.submit(answer)

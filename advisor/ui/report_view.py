@@ -136,7 +136,7 @@ def keep(report: HardwareReport, *, listed: bool) -> str:
     known = store().same_as(report)
     if known is not None and not settings().hosted:
         return known
-    kept = store().add(report, listed=listed)
+    kept = store().add(report, listed=listed, address=st.context.ip_address)
     st.session_state[_MADE] = kept
     return kept.id
 

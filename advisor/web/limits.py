@@ -5,7 +5,6 @@ out (its `forwarded_allow_ips`), and `serve` gives it the proxies of ADVISOR_TRU
 """
 
 import asyncio
-import ipaddress
 import json
 import time
 from collections import Counter as Tally
@@ -17,6 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from advisor.networks import network_of
 from advisor.settings import Settings
 from advisor.units import KIB, MIB
 from advisor.web.metrics import METRICS, group_of
@@ -156,18 +156,9 @@ def _same_origin(headers: Mapping[str, str]) -> None:
 
 
 def address_of(scope: Scope) -> str:
-    """Who is asking: an IPv4 address, or the /64 network of an IPv6 one, which is what one customer has."""
+    """Who is asking (`network_of`)."""
     client = scope.get("client")
-    text = client[0] if client else ""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return text[:64]
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    return network_of(client[0] if client else "")
 
 
 async def _refuse(refusal: Refusal, send: Send) -> None:

@@ -20,6 +20,11 @@ def rows(*speeds, **more):
     return [replace(ROW, generate_tps=speed, **more) for speed in speeds]
 
 
+def told_apart(found):
+    """The rows with an id of their own each, as the store gives them."""
+    return [replace(row, id=f"{number}") for number, row in enumerate(found)]
+
+
 def doubts(*speeds, **more):
     return [entry.doubt is not None for entry in marked(rows(*speeds, **more))]
 
@@ -58,7 +63,7 @@ def test_without_a_known_bandwidth_nothing_is_impossible():
 
 
 def test_a_machine_says_something_from_five_reports_of_two_models_on():
-    some = rows(120.0, 121.0, 122.0) + rows(60.0, 63.0, model="qwen3-14b", generate_expected=60.0, fastest_tps=None)
+    some = told_apart(rows(120.0, 121.0, 122.0) + rows(60.0, 63.0, model="qwen3-14b", generate_expected=60.0, fastest_tps=None))
     assert family_ratio(some, "rtx-4090") == FamilyRatio(
         "rtx-4090", pytest.approx(1.0386, abs=1e-3), 1.025, pytest.approx(1.052, abs=1e-3), 5, 2
     )
@@ -73,9 +78,10 @@ def test_a_flood_of_one_model_and_impossible_speeds_move_nothing():
         for model, expected in (("a", 115.0), ("b", 60.0), ("c", 30.0))
         for row in rows(expected, expected * 1.01, model=model, generate_expected=expected, fastest_tps=None)
     ]
+    some = told_apart(some)
     before = family_ratio(some, "rtx-4090")
     flood = rows(*[250.0] * 50, model="a") + rows(*[57.5 * 2.9] * 40, model="z", generate_expected=57.5, fastest_tps=None)
-    after = family_ratio([*some, *flood], "rtx-4090")
+    after = family_ratio(told_apart([*some, *flood]), "rtx-4090")
     assert after.ratio == pytest.approx(before.ratio, rel=0.01)
 
 
@@ -85,3 +91,44 @@ def test_choices_are_those_with_reports():
     assert list(models_of(some)) == ["llama-3.1-8b", "x"]
     assert len(filtered(some, machine="rtx-4090")) == 2
     assert len(filtered(some, machine="rtx-4090", model="x")) == 0
+
+
+def sent_by(makers, *, factor=1.0, models=(("a", 100.0), ("b", 60.0), ("c", 30.0))):
+    """One report of each model by each maker, measured at `factor` times what was predicted."""
+    return [
+        replace(ROW, generate_tps=factor * expected, model=model, generate_expected=expected, fastest_tps=None, maker=maker)
+        for maker in makers
+        for model, expected in models
+    ]
+
+
+def test_one_sender_says_nothing_however_much_is_sent():
+    assert family_ratio(told_apart(sent_by(["abc"] * 40)), "rtx-4090") is None
+    assert family_ratio(told_apart(sent_by(["abc", "def"] * 20)), "rtx-4090") is None
+    assert family_ratio(told_apart(sent_by(["abc", "def", "012"])), "rtx-4090").ratio == 1.0
+
+
+def test_one_sender_does_not_move_what_others_say():
+    """Plausible speeds, near enough to the others that none is marked, sent a hundred times."""
+    others = sent_by(["abc", "def", "012"], factor=1.1)
+    flood = sent_by(["666"] * 100, factor=1.18)
+    found = family_ratio(told_apart([*others, *flood]), "rtx-4090")
+    assert found.ratio == pytest.approx(1.1)
+    wild = sent_by(["666"] * 100, factor=5.0)
+    assert family_ratio(told_apart([*others, *wild]), "rtx-4090") == family_ratio(told_apart(others), "rtx-4090")
+
+
+def test_those_without_an_address_count_as_one_where_others_have_one():
+    assert family_ratio(told_apart(sent_by([None, None, "abc"])), "rtx-4090") is None
+    assert family_ratio(told_apart(sent_by([None, None, None])), "rtx-4090").ratio == 1.0
+
+
+def test_predictions_that_a_run_had_corrected_say_nothing():
+    corrected = [replace(row, forecast_grade="measured") for row in sent_by(["abc", "def", "012"])]
+    assert family_ratio(told_apart(corrected), "rtx-4090") is None
+
+
+def test_a_ratio_that_no_machine_explains_says_nothing():
+    assert family_ratio(told_apart(sent_by(["abc", "def", "012"], factor=2.1)), "rtx-4090") is None
+    assert family_ratio(told_apart(sent_by(["abc", "def", "012"], factor=1.9)), "rtx-4090").ratio == pytest.approx(1.9)
+    assert family_ratio(told_apart(sent_by(["abc", "def", "012"], factor=0.4)), "rtx-4090") is None
