@@ -10,6 +10,7 @@ from math import prod
 
 from gguf.constants import GGMLQuantizationType
 
+from advisor.errors import QuestionError
 from advisor.memory.compute_graph import BLOCK_WEIGHT, Graph, Node, Size
 from advisor.models.hyperparameters import Attention
 
@@ -186,10 +187,19 @@ class BlockBuilder:
         """Of DeepSeek sparse attention: the tokens that the latest indexer chose."""
 
     def weight(self, block: Block, name: str, index: int) -> Node:
-        """A weight of block number `index`; of all blocks of a device, where `index` is negative."""
+        """A weight of block number `index`; of all blocks of a device, where `index` is negative.
+
+        Raises QuestionError where the block lacks it.
+        """
         key = (index if index >= 0 else -1 - block.device, name)
         if key not in self._weights:
-            shape, size = block.named[name]
+            try:
+                shape, size = block.named[name]
+            except KeyError:
+                raise QuestionError(
+                    f'a block of the model lacks the tensor "{name[:60]}", without which llama.cpp cannot run it; get the file anew',
+                    field="model",
+                ) from None
             device = block.experts_device if "_exps" in name else block.device
             self._weights[key] = self.graph.weight(device, size or (block.numbers[name], index, BLOCK_WEIGHT), *shape)
         return self._weights[key]

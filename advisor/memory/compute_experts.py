@@ -40,7 +40,7 @@ def feed_forward(b: BlockBuilder, block: Block, index: int, x: Node, suffix: str
     up = b.linear(block, index, x, f"ffn_up{suffix}")
     if f"ffn_gate{suffix}.weight" in names:
         hidden = b.gated(b.linear(block, index, x, f"ffn_gate{suffix}"), up)
-    elif names[f"ffn_down{suffix}.weight"][0][0] * 2 == up.shape[0]:
+    elif b.weight(block, f"ffn_down{suffix}.weight", index).shape[0] * 2 == up.shape[0]:
         hidden = g.op("glu", (up.shape[0] // 2, up.shape[1]), up)
     else:
         hidden = g.unary(up)

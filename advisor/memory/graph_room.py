@@ -19,7 +19,10 @@ from advisor.memory.presets import is_quantized
 from advisor.memory.weights import OUTPUT_FIRST, WITHOUT_OUTPUT, loaded_blocks
 from advisor.models.block_tensors import BlockTensors
 
-_PRIMES = (1031, 2053, 4099, 8209, 16411, 32771, 65537, 131101, 262147, 524309)
+_PRIMES = (
+    *(1031, 2053, 4099, 8209, 16411, 32771, 65537, 131101, 262147, 524309, 1048583, 2097169, 4194319, 8388617),
+    *(16777259, 33554467, 67108879, 134217757, 268435459, 536870923, 1073741827, 2147483659),
+)
 """The first primes after powers of two: sizes of ggml's tables (ggml_hash_size, ggml/src/ggml.c:6640-6664)."""
 _LEAST_NODES = 1024
 _NODES_A_TENSOR = 8
@@ -96,7 +99,7 @@ def _loaded_tensors(layout: Layout, placement: Placement) -> int:
     """Tensors that the engine makes: those of the file that it loads, and second copies of some."""
     tensors, hp = layout.model.block_tensors, layout.model.hyperparameters
     loaded = loaded_blocks(hp, nextn=layout.nextn)
-    count = sum(len(block) for block, kept_ in zip(tensors.blocks, loaded, strict=True) if kept_) + len(tensors.others)
+    count = sum(len(block) for block, is_loaded in zip(tensors.blocks, loaded, strict=True) if is_loaded) + len(tensors.others)
     return count + (_is_tied(tensors, hp.architecture) and not _shares_embedding(layout, placement))
 
 

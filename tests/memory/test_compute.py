@@ -7,9 +7,12 @@ the host last. The rows of two GPUs are those of `advisor.engine.layout.engine_p
 its last graph: the breakdown of a plan without memory counts one copy more than a real load makes.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from advisor.errors import QuestionError
 from advisor.memory.compute import compute_buffers, compute_bytes
 from advisor.memory.compute_allocator import Request, Requests, Sizes, peak
 from advisor.memory.placement import Placement, place
@@ -235,3 +238,12 @@ def test_allocator_takes_the_best_fitting_hole() -> None:
 def test_allocator_aligns_and_counts_cells() -> None:
     segment = (Request(0, 0, (1, 3, -1), "mask"), taken(1, 1))
     assert peak(Requests((), (segment,)), Sizes({-1: 100}), 128) == (384 + 128, "tensor 1")
+
+
+@pytest.mark.parametrize(("name", "lacking"), [("qwen3-0.6b", "attn_k"), ("bge-m3", "attn_q"), ("bge-m3", "ffn_down")])
+def test_a_file_that_lacks_a_tensor_is_refused_in_one_sentence(name: str, lacking: str) -> None:
+    whole = model(name)
+    left = tuple(tensor for tensor in whole.tensors if f".{lacking}." not in tensor.name)
+    cut = replace(whole, tensors=left, known_weights=None)
+    with pytest.raises(QuestionError, match=f'lacks the tensor "{lacking}.weight"'):
+        compute_buffers(cut, placed(cut), run_settings(8192), rules_for(None))

@@ -74,6 +74,8 @@ def test_a_plan_refuses_what_the_engine_refuses_however_its_settings_came_about(
         plan_memory(model, None, chosen)
 
 
-@pytest.mark.parametrize(("least", "size"), [(1024, 1031), (1031, 1031), (1032, 2053), (2054, 4099), (20480, 32771)])
+@pytest.mark.parametrize(
+    ("least", "size"), [(1024, 1031), (1031, 1031), (1032, 2053), (2054, 4099), (20480, 32771), (10**9, 1073741827)]
+)
 def test_tables_have_the_first_prime_after_a_power_of_two(least: int, size: int) -> None:
     assert table_size(least) == size
