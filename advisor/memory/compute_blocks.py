@@ -197,7 +197,7 @@ class BlockBuilder:
                 shape, size = block.named[name]
             except KeyError:
                 raise QuestionError(
-                    f'a block of the model lacks the tensor "{name[:60]}", without which llama.cpp cannot run it; get the file anew',
+                    f'the model lacks the tensor "{name[:60]}", without which llama.cpp cannot run it; get the file anew',
                     field="model",
                 ) from None
             device = block.experts_device if "_exps" in name else block.device
