@@ -5,35 +5,25 @@ its place and the rest go on.
 """
 
 import json
-import multiprocessing
-import re
-import signal
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from itertools import islice
 from queue import Queue
 from threading import Thread
 from typing import Any, BinaryIO, NoReturn
-from zlib import crc32
 
-from advisor.collector import collect_rarely
 from advisor.engine.recipe import usable_cores
 from advisor.errors import HeadroomError, QuestionError
 from advisor.estimate import estimate
 from advisor.question import Question
+from advisor.question_workers import FEW, MOST_PROCESSES, Workers
 
 MAX_LINE_BYTES = 64 * 1024
 """Longest question that is read; the longest sensible one is a few thousand bytes."""
-FEW = 8
-"""Questions that are answered before other processes are started to help; more of them until those are there."""
-_PRELOADED = ("advisor.estimate", "advisor.models.library")
-MOST_PROCESSES = 8
-AHEAD = 1000
-"""Questions that are read before their turn comes."""
+AHEAD = 100
+"""Questions that are read before their turn comes: enough to keep all processes busy, and so few that the next one goes to
+the process that was quickest until then."""
 _PIECE = 2**20
-_CHEAP = b"{}"
-"""A question that is refused at once: a process that answers it is ready."""
-_MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 
 
 def request_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -49,9 +39,8 @@ def answer_requests(lines: Iterable[bytes | str], *, processes: int | None = Non
     """One JSON answer a line for one JSON question a line; a byte order mark before the first is taken off.
 
     Answers come in the order of the questions and as soon as they are known. After `FEW` questions `processes` work side by
-    side (None: one a core); the questions of one model go to the same process, which has laid it out before.
+    side (None: one a core), the questions of one model mostly in the same process, which has laid it out before.
     """
-    collect_rarely()
     asked = _questions(lines)
     for line in islice(asked, FEW):
         yield answer_line(line)
@@ -63,11 +52,12 @@ def answer_requests(lines: Iterable[bytes | str], *, processes: int | None = Non
     if count == 1:
         yield from map(answer_line, others)
         return
-    workers = _started(count)
-    ready = [worker.submit(answer_line, _CHEAP) for worker in workers]
+    workers = Workers(count, answer_line)
+    starting = Thread(target=workers.start, name="workers", daemon=True)
+    starting.start()
     for line in others:
         yield answer_line(line)
-        if all(answer.done() for answer in ready):
+        if not starting.is_alive():
             break
     yield from _side_by_side(others, workers)
 
@@ -90,24 +80,14 @@ def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield from others
 
 
-def _started(count: int) -> list[ProcessPoolExecutor]:
-    """Processes that answer. Where the system can, they are copies of one that has loaded everything and has no threads."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(list(_PRELOADED))
-    return [ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker) for _ in range(count)]
-
-
-def _side_by_side(lines: Iterator[bytes], workers: Sequence[ProcessPoolExecutor]) -> Iterator[str]:
+def _side_by_side(lines: Iterator[bytes], workers: Workers) -> Iterator[str]:
     """Answers in order, worked out by `workers` while a thread reads on: who waits is answered at once."""
     waiting: Queue[tuple[bytes, Future[str]] | None] = Queue(AHEAD)
 
     def read() -> None:
         try:
             for line in lines:
-                model = _MODEL.search(line)
-                waiting.put((line, workers[crc32(model[1] if model else line) % len(workers)].submit(answer_line, line)))
+                waiting.put((line, workers.ask(line)))
         except RuntimeError:  # the workers were shut down while a line was read: nobody waits for its answer
             return
         finally:
@@ -122,14 +102,7 @@ def _side_by_side(lines: Iterator[bytes], workers: Sequence[ProcessPoolExecutor]
             except (OSError, RuntimeError):  # the process was ended from outside (BrokenProcessPool is a RuntimeError)
                 yield answer_line(line)
     finally:
-        for worker in workers:
-            worker.shutdown(wait=False, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Ctrl-C is the first process's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    collect_rarely()
+        workers.stop()
 
 
 def _answer(line: bytes) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`advisor estimate`, of one question or of a file of them."""
 
 import sys
+from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -8,7 +9,9 @@ import typer
 
 from advisor.cli.options import BandwidthGbS, Gpus, Json, Machine, MemoryGib, RamGib, Unified, given
 from advisor.cli.output import print_json, print_text, width
+from advisor.collector import collect_rarely
 from advisor.errors import MissingPartError, QuestionError
+from advisor.question_workers import FEW, begin_early
 
 
 def estimate(
@@ -68,9 +71,12 @@ def estimate(
 
 
 def _answer_requests(source: str) -> None:
-    from advisor.question_lines import answer_requests, request_lines
-
     with _opened(source) as stream:
+        if isinstance(stream, BufferedReader) and stream.peek().count(b"\n") > FEW:
+            begin_early()  # others load while this process does
+        from advisor.question_lines import answer_requests, request_lines
+
+        collect_rarely()
         for answer in answer_requests(request_lines(stream)):
             print_text(answer)
 

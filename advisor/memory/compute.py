@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from advisor.machines.profile import Backend
 from advisor.memory.backends import HOST_ALIGNMENT, RULES
-from advisor.memory.compute_allocator import Requests, Sizes, lifetimes, peak
+from advisor.memory.compute_allocator import Requests, lifetimes
 from advisor.memory.compute_beside import settle
 from advisor.memory.compute_blocks import INDEXER, Block, GraphShape
 from advisor.memory.compute_chunks import chunked_bytes
 from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import CACHE_CELLS, END_WEIGHT, WINDOW_CELLS
 from advisor.memory.compute_model import Ends, build
+from advisor.memory.compute_peak import Sizes, peak
 from advisor.memory.compute_periods import UnsteadyError, cuts, kept, unfold
 from advisor.memory.compute_schedule import assign_devices, split
 from advisor.memory.placement import Placement

@@ -1,12 +1,13 @@
 """Size of a compute buffer that a backend makes of several pieces, none larger than it allows: ggml-alloc's chunks.
 
-While a layout fits into one piece it is that of `compute_allocator.peak`, and nothing here is needed
+While a layout fits into one piece it is that of `compute_peak.peak`, and nothing here is needed
 (ggml/src/ggml-alloc.c:96-370 of the pinned engine).
 """
 
 from dataclasses import dataclass, field
 
-from advisor.memory.compute_allocator import CUT, Requests, Sizes, give_back
+from advisor.memory.compute_allocator import CUT, Requests
+from advisor.memory.compute_peak import Sizes, give_back
 
 _MOST = 16
 """GGML_VBUFFER_MAX_CHUNKS; the last one may grow without end."""

@@ -142,17 +142,22 @@ class Graph:
 
     def expand(self, node: Node) -> Node:
         """Append `node` and what it reads, depth first in the order of the sources (ggml.c, ggml_visit_parents)."""
+        nodes, leaves = self.nodes, self.leaves
         stack = [] if node.listed else [node]
         while stack:
             current = stack[-1]
             for source in current.sources:
-                if not source.listed:
+                if source.listed:
+                    continue
+                if source.sources:
                     stack.append(source)
                     break
+                source.listed = True
+                leaves.append(source)
             else:
                 del stack[-1]
                 current.listed = True
-                (self.leaves if current.op == "none" else self.nodes).append(current)
+                (nodes if current.sources else leaves).append(current)
         return node
 
     def input(self, kind: str, *shape: Dim) -> Node:

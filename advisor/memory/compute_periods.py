@@ -113,10 +113,11 @@ def _check(requests: Requests, cut: Cut) -> None:
 
 def _moved(segment: Segment, number: int, found: Sequence[Cut]) -> Segment:
     """The segment with its distances as they are once all blocks are there again."""
-    reached = found[0].at < number if found else False
-    if not found or not any(request.back < 0 or (reached and request.back) for request in segment):
+    before = [cut for cut in found if cut.at < number]
+    near = number - (before[-1].at + 1 - before[-1].period) if before else number
+    if all(0 <= request.back <= near for request in segment):
         return segment
-    return tuple(_further(request, number, found) for request in segment)
+    return tuple([_further(request, number, found) if request.back else request for request in segment])
 
 
 def _further(request: Request, number: int, found: Sequence[Cut]) -> Request:

@@ -14,7 +14,8 @@ import pytest
 
 from advisor.errors import QuestionError
 from advisor.memory.compute import compute_buffers, compute_bytes
-from advisor.memory.compute_allocator import Request, Requests, Sizes, peak
+from advisor.memory.compute_allocator import Request, Requests
+from advisor.memory.compute_peak import Sizes, peak
 from advisor.memory.placement import Placement, place
 from advisor.memory.rules import rules_for
 from advisor.memory.settings import RunSettings

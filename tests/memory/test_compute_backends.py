@@ -8,9 +8,10 @@ import pytest
 
 from advisor.machines.profile import Backend
 from advisor.memory.compute import compute_buffers, flash_attention_stays
-from advisor.memory.compute_allocator import CUT, Request, Requests, Segment, Sizes, peak
+from advisor.memory.compute_allocator import CUT, Request, Requests, Segment
 from advisor.memory.compute_chunks import chunked_bytes
 from advisor.memory.compute_facts import facts_of
+from advisor.memory.compute_peak import Sizes, peak
 from advisor.memory.rules import rules_for
 from tests.memory.test_compute import model, placed, run_settings
 
