@@ -2,14 +2,16 @@
 
 The time of a run is a sum of terms, each its face value times its factors (advisor/speed/terms.py). Every factor is the
 exponential of a parameter, so that factors stay positive and a particular one multiplies the general. The fit minimizes the
-error of log(time), with three things in mind:
+error of log(time), with four things in mind:
 
 - Few measurements of a device must not decide alone: a parameter is drawn to 0 (a factor of 1, "like its backend"), the more so
   the more particular it is. That is what gives a card that nobody measured the speed of its generation.
 - Outliers must not decide: errors beyond about a tenth weigh less and less (a Student's t loss).
+- What a device does at the same time does not add up: reading weights and computing with them (`Term.beside`).
 - Many rows of one benchmark on one machine are not as many independent facts: each weighs 1 / sqrt(rows of its kind).
 """
 
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -22,17 +24,20 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.speed.efficiencies import FILE
-from advisor.speed.terms import EARLY
+from advisor.speed.terms import EARLY, OVERLAP, Term
 from benchmarks.speed_measurements import Measurement, measurements
 
 Floats = NDArray[np.float64]
 
 PRIORS = {
     "weights": 1.06,
+    "weights:unified": 1.08,
+    "weights:hbm": 1.5,
     "host": 1.25,
     "experts": 1.1,
-    "unpack": 0.9,
+    "unpack": 6.0,
     "cache": 1.3,
+    "cache@metal~mlx#softcap": 1.5,
     "block": 4.0,
     "block@metal": 1.5,
     "block@rocm": 3.0,
@@ -42,17 +47,19 @@ PRIORS = {
     "block@cuda~2025": 1.2,
     "block@rocm~2025": 1.5,
     "block@vulkan~2025": 1.2,
-    "unpack@cuda/pascal": 1.6,
-    "unpack@rocm~2025": 1.3,
     "mixture": 2.0,
     "recurrent": 2.0,
     "crossing": 5.0,
     "host_crossing": 5.0,
     "token": 2.0,
     "operations": 2.5,
+    "operations~2024": 1.5,
+    "operations~2025": 1.3,
     "operations@cuda": 0.4,
-    "operations@cuda~2024": 1.6,
+    "operations@cuda#f16": 0.7,
+    "operations@cuda#q4_k": 1.1,
     "operations@cuda/turing": 1.25,
+    "operations@cuda/turing-plain": 3.0,
     "operations@cuda/volta": 1.4,
     "operations@cuda/ampere-hbm": 1.6,
     "operations@cuda/hopper": 2.0,
@@ -65,21 +72,37 @@ PRIORS = {
     "operations@metal/m5": 0.28,
     "expert_operations": 1.5,
     "attend": 2.0,
-    "attention": 3.0,
+    "attention": 2.5,
+    "attention@metal": 0.6,
+    "attention@metal~mlx#softcap": 1.5,
+    "attention@rocm": 2.0,
+    "attention@vulkan": 1.6,
+    "scores": 1.5,
     "power": 1.0,
     "power@ampere": 1.6,
     "power@turing": 2.4,
     "link": 1.5,
-    "scan": 4.0,
-    "stream": 1.0,
+    "scan": 20.0,
+    "scan~unfused": 1.5,
+    "stream": 1.5,
     "batch_block": 5.0,
     "prompt": 2.0,
 }
 """Where factors begin: what public tables show at a glance of bandwidth, launches and peaks reached by each kind of device.
 They matter where there are few rows."""
-WIDTHS = {"": 0.7, "@": 0.4, "/": 0.3, "#": 0.2, "~": 0.25}
+WIDTHS = {"": 0.7, "@": 0.4, "/": 0.3, "#": 0.2, "~": 0.25, ":": 0.3}
 """How far a parameter may go from 0 before it is drawn back, by its last mark: the prior's standard deviation."""
-NARROW = {"weights": 0.15, "cache": 1.5, "host": 0.6, "attention": 1.5, "link": 0.25}
+NARROW = {
+    "weights": 0.15,
+    "weights:": 0.5,
+    "cache": 1.5,
+    "host": 0.6,
+    "attention": 0.6,
+    "scores": 0.4,
+    "scan": 0.5,
+    "stream": 0.5,
+    "link": 0.25,
+}
 """Parts of that for factors that physics holds: nothing reads faster than its memory."""
 DOUBTFUL = 0.02
 """Weight of a row whose machine is known to be slower than others of its kind."""
@@ -102,8 +125,9 @@ WORTH = 100.0
 
 def width(name: str) -> float:
     """The prior's standard deviation of a factor's parameter."""
-    marks = [mark for mark in "@/#~" if mark in name]
-    return WIDTHS[marks[-1] if marks else ""] * NARROW.get(name.partition("@")[0], 1.0)
+    marks = [mark for mark in "@/#~:" if mark in name]
+    part = "weights:" if name.startswith("weights:") else re.split("[@#~:]", name)[0]
+    return WIDTHS[marks[-1] if marks else ""] * NARROW.get(part, 1.0)
 
 
 @dataclass
@@ -115,11 +139,15 @@ class System:
     measured: Floats = field(init=False)
     _row: NDArray[np.intp] = field(init=False)
     _seconds: Floats = field(init=False)
+    _kernel: NDArray[np.intp] = field(init=False)
+    """Number of each term's kernel: a term and what runs beside it share one."""
     _factors: NDArray[np.intp] = field(init=False)
     """Numbers of each term's factors, filled up with one that is always 1."""
 
     def __post_init__(self) -> None:
-        terms = [(index, term) for index, row in enumerate(self.rows) for term in row.terms or ()]
+        kernels = [(index, _together(term)) for index, row in enumerate(self.rows) for term in row.terms or ()]
+        terms = [(index, term) for index, kernel in kernels for term in kernel]
+        self._kernel = np.repeat(np.arange(len(kernels)), [len(kernel) for _, kernel in kernels])
         self.names = sorted({name for _, term in terms for name in term.factors})
         position = {name: index for index, name in enumerate(self.names)}
         self._row = np.array([index for index, _ in terms], dtype=np.intp)
@@ -136,7 +164,9 @@ class System:
 
     def _parts(self, parameters: Floats) -> tuple[Floats, Floats]:
         filled = np.append(parameters, 0.0)
-        parts = self._seconds * np.exp(filled[self._factors].sum(axis=1))
+        alone = self._seconds * np.exp(filled[self._factors].sum(axis=1))
+        powers = np.bincount(self._kernel, alone**OVERLAP)[self._kernel]
+        parts = alone**OVERLAP * powers ** (1 / OVERLAP - 1)  # they add up to a kernel's time, and are its slopes
         return parts, np.bincount(self._row, parts, len(self.rows)).astype(np.float64)
 
     def forecast(self, parameters: Floats) -> Floats:
@@ -177,6 +207,11 @@ class System:
                 if number < len(self.names):
                     behind[self.names[number]].add(row)
         return {name: len(found) for name, found in behind.items()}
+
+
+def _together(term: Term) -> list[Term]:
+    """A term and what runs beside it."""
+    return [term] if term.beside is None else [term, *_together(term.beside)]
 
 
 def usable(test: str) -> list[Measurement]:

@@ -30,7 +30,21 @@ PUBLISHED = ROOT / "advisor" / "accuracy" / "data" / "speed.json"
 EXPLAINED = ROOT / "benchmarks" / "data" / "speed_explained.toml"
 DEEP = 2048
 """Tokens in the context from which a row counts as deep."""
+DEPTHS = {
+    "up to 512 tokens seen": (0, 512),
+    "512 to 4,096 tokens seen": (512, 4096),
+    "4,096 to 16,384 tokens seen": (4096, 16384),
+    "16,384 to 65,536 tokens seen": (16384, 65536),
+    "65,536 tokens seen and more": (65536, 2**30),
+}
+"""Bounds of the tokens that attention sees: those in the context, and half of those that the run adds."""
 CURVE = (512, 2048, 8192, 32768, 65536, 98304)
+
+
+def seen_between(low: int, high: int) -> Callable[[Measurement], bool]:
+    """Whether a row's attention sees that many tokens."""
+    return lambda row: low <= row.depth + row.tokens // 2 < high
+
 
 KINDS: dict[str, Callable[[Measurement], bool]] = {
     "all": lambda _: True,
@@ -41,6 +55,7 @@ KINDS: dict[str, Callable[[Measurement], bool]] = {
     "processor only": lambda row: " host" in row.groups[0],
     "several GPUs": lambda row: " several" in row.groups[0],
     "deep context": lambda row: row.depth >= DEEP,
+    **{name: seen_between(low, high) for name, (low, high) in DEPTHS.items()},
     "MLX": lambda row: row.runtime == "mlx",
     "Metal": lambda row: row.backend == "metal" and row.runtime != "mlx",
     "CUDA": lambda row: row.backend == "cuda",

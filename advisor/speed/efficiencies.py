@@ -7,7 +7,7 @@ from functools import cache
 from math import prod
 from pathlib import Path
 
-from advisor.speed.terms import Term
+from advisor.speed.terms import OVERLAP, Term
 
 FILE = Path(__file__).with_name("efficiencies.toml")
 
@@ -33,7 +33,13 @@ class Efficiencies:
 
     def seconds(self, terms: Iterable[Term]) -> float:
         """The sum of the terms, each times its factors; a factor that was never fitted is 1."""
-        return float(sum(term.seconds * self._product(term.factors) for term in terms))
+        return float(sum(map(self._taken, terms)))
+
+    def _taken(self, term: Term) -> float:
+        own = term.seconds * self._product(term.factors)
+        if term.beside is None:
+            return own
+        return float((own**OVERLAP + self._taken(term.beside) ** OVERLAP) ** (1 / OVERLAP))
 
     def _product(self, names: tuple[str, ...]) -> float:
         found = self._products.get(names)

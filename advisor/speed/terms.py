@@ -16,13 +16,16 @@ from advisor.memory.presets import cache_block
 from advisor.speed.device_class import DeviceClass
 from advisor.speed.work import Work
 
+OVERLAP = 4.0
+"""How well a GPU does two things at once: a and b seconds beside each other take (a^n + b^n)^(1/n). 1 would be one after the
+other, much more than 4 the longer of both alone."""
 _STEP_S = 1e-5
 """Face value of what a block costs beside its bytes (kernel launches, small operations), and of a crossing between devices."""
 _TOKEN_S = 1e-4
 _OPERATIONS_A_STATE = 6.0
 """Operations that one prompt token does with each element of a recurrent state: decay, update, read-out."""
-_OPERATIONS_A_BYTE = 8.0
-"""Shader operations that it takes to turn a byte of weights into numbers and multiply them: face value."""
+_EXPERT_S = 1e-6
+"""Face value of what each expert that a token uses costs a block beside bytes: to choose it and to start on its matrices."""
 _BYTES_A_SCORE = 16.0
 """Traffic of an attention score outside of flash attention: written, normalized (read and written) and read, in FP32."""
 _OPERATIONS_A_JOULE = 4e11
@@ -43,6 +46,13 @@ _SAME_DEVICES = {"mlx": "metal", "vllm": "cuda", "transformers": "cuda"}
 EARLY = "~2024"
 _ERAS = ((date(2024, 7, 1), EARLY), (date(2025, 11, 1), "~2025"))
 """Builds before a date were slower by a factor of their own: kernels have improved ever since."""
+_FUSED = date(2026, 3, 10)
+"""Since then a recurrent block's state is updated by one kernel, not by some twenty (GGML_OP_GATED_DELTA_NET: llama.cpp #19504
+for CPU and CUDA, #20244 for Metal, #20333 for Vulkan)."""
+_BY_GENERATION = ("weights", "unpack", "operations")
+"""Terms that a generation of GPUs has in common whatever the backend."""
+_BY_QUANTIZATION = ("unpack", "experts")
+"""Terms in which a quantization has its price whatever the backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,8 @@ class Term:
 
     seconds: float
     factors: tuple[str, ...]
+    beside: "Term | None" = None
+    """What the device does at the same time: the arithmetic on weights or keys while it reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +85,39 @@ def generation_terms(work: Work, devices: Devices, depth: int) -> Iterator[Term]
         dense, experts = work.dense_bytes[index], work.expert_bytes[index] * work.active_share
         if not dense + experts:
             continue
-        name = "host" if index == work.placement.host else "weights"
+        host = index == work.placement.host
+        name, program = "host" if host else "weights", () if host else _programs(device, runtime)
         if dense:
-            yield Term(dense / device.bandwidth, factors(name, device))
+            output = 2.0 * work.hp.vocab_size * work.hp.embedding_length if index == work.placement.output else 0.0
+            unpacked = _unpacked(work.dense_operations[index] + output, device, quant, age, program)
+            yield Term(dense / device.bandwidth, factors(name, device) + program, unpacked)
         if experts:
-            yield Term(experts / device.bandwidth, factors(name, device) + backend_factors("experts", device, quant))
-        if device.shader_throughput and dense + experts:
-            unpacked = (dense + experts) * _OPERATIONS_A_BYTE
-            yield Term(unpacked / device.shader_throughput, factors("unpack", device, quant, age))
-        if cache[index]:
-            yield Term(cache[index] / device.bandwidth, _cache_factors(work, device))
+            unpacked = _unpacked(work.expert_operations[index], device, quant, age, program)
+            names = factors(name, device) + backend_factors("experts", device, quant) + program
+            yield Term(experts / device.bandwidth, names, unpacked)
+        attend = None
         if attends is not None and attends[index] and device.shader_throughput and device.backend not in _PACKED:
-            yield Term(attends[index] / device.shader_throughput, backend_factors("attend", device))
+            attend = Term(attends[index] / device.shader_throughput, backend_factors("attend", device) + program)
+        if cache[index]:
+            yield Term(cache[index] / device.bandwidth, _cache_factors(work, device) + program, attend)
         if blocks := work.blocks[index]:
             yield Term(blocks * _STEP_S, factors("block", device, age, _program(runtime)))
         if mixtures := work.mixture_blocks[index]:
             yield Term(mixtures * _STEP_S, backend_factors("mixture", device, age, _program(runtime)))
+            yield Term(mixtures * work.hp.expert_used_count * _EXPERT_S, backend_factors("expert", device))
         if recurrent := work.recurrent_blocks[index]:
-            yield Term(recurrent * _STEP_S, backend_factors("recurrent", device))
+            yield Term(recurrent * _STEP_S, backend_factors("recurrent", device, _unfused(work.settings.build)))
     if work.crossings:
         with_host = work.blocks[-1] or work.mixture_blocks[-1]
         yield Term(work.crossings * _STEP_S, ("host_crossing" if with_host else "crossing",))
     yield Term(_TOKEN_S, ("token",))
+
+
+def _unpacked(operations: float, device: DeviceClass, quant: str, age: str, program: tuple[str, ...]) -> Term | None:
+    """The arithmetic of one token: each weight is turned into a number and multiplied, however many bits it has."""
+    if not device.shader_throughput:
+        return None
+    return Term(operations / device.shader_throughput, factors("unpack", device, quant, age) + program)
 
 
 def prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iterator[Term] | None:
@@ -131,9 +154,9 @@ def _prompt_terms(work: Work, devices: Devices, tokens: int, depth: int) -> Iter
             )
         if recurrent := work.recurrent_blocks[index]:
             steps = recurrent * tokens * work.hp.recurrent_state_elements * _OPERATIONS_A_STATE
-            yield Term(steps / rate, backend_factors("scan", computes))
+            yield Term(steps / rate, backend_factors("scan", computes, _unfused(settings.build)))
         if attention[index]:
-            yield Term(attention[index] / rate, factors("attention", computes, age))
+            yield Term(attention[index] / rate, _attention_factors(work, computes, age))
         if scores is not None and scores[index]:
             yield Term(scores[index] * _BYTES_A_SCORE * overlap / computes.bandwidth, backend_factors("scores", computes))
         read = work.dense_bytes[index] + work.expert_bytes[index] * touched
@@ -160,10 +183,14 @@ def factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]
     found = [name, backend]
     if device.generation:
         found.append(f"{backend}/{device.generation}")
+        if name in _BY_GENERATION:
+            found.append(f"{name}:{device.generation}")
     if device.tier:
         found.append(f"{backend}/{device.tier}")
+        if name == "weights":
+            found.append(f"{name}:{'hbm' if device.tier == 'hbm' else 'unified'}")
     own = _own(name, device)
-    found += [f"{own}{one}" for one in particular if one]
+    found += [*_shared(name, particular), *(f"{own}{one}" for one in particular if one)]
     return tuple(found) if own == backend else (*found, own)
 
 
@@ -171,9 +198,15 @@ def factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]
 def backend_factors(name: str, device: DeviceClass, *particular: str) -> tuple[str, ...]:
     """As `factors`, for what was measured too seldom to tell generations apart."""
     own = _own(name, device)
-    found = (name, own, *(f"{own}{one}" for one in particular if one))
+    found = (name, own, *_shared(name, particular), *(f"{own}{one}" for one in particular if one))
     shared = _SAME_DEVICES.get(device.backend)
     return (*found, f"{name}@{shared}") if shared else found
+
+
+def _shared(name: str, particular: tuple[str, ...]) -> tuple[str, ...]:
+    """The particulars that all backends have in common: what a build or a program is slower by, and some quantizations."""
+    marks = "~#" if name in _BY_QUANTIZATION else "~"
+    return tuple(f"{name}{one}" for one in particular if one and one[0] in marks)
 
 
 def _own(name: str, device: DeviceClass) -> str:
@@ -186,11 +219,22 @@ def _cache_factors(work: Work, device: DeviceClass) -> tuple[str, ...]:
     small = "#quantized" if cache_block(settings.type_k)[0] > 1 else ""
     latent = "#latent" if work.hp.kv_lora_rank and work.hp.key_length_mla else ""
     plain = "" if work.flash_attention else "#plain"
-    return factors("cache", device, small, latent, plain)
+    return factors("cache", device, small, latent, plain, _softcap(work))
+
+
+def _attention_factors(work: Work, device: DeviceClass, age: str) -> tuple[str, ...]:
+    """Without flash attention it is two products of matrices as any other. Apple's generations share one kernel."""
+    if not work.flash_attention:
+        return factors("operations", device, age)
+    return (backend_factors if device.backend in _UNIFIED else factors)("attention", device, age, _softcap(work))
+
+
+def _softcap(work: Work) -> str:
+    """Gemma 2 caps its attention scores, which MLX's fused kernel does not (mlx_lm/models/gemma2.py)."""
+    return "#softcap" if work.settings.runtime == "mlx" and work.hp.architecture == "gemma2" else ""
 
 
 _GROUPS: Sequence[tuple[str, str]] = (
-    ("mlx", "#mlx"),
     ("IQ", "#iq"),
     ("MXFP4", "#mxfp4"),
     ("Q8_0", "#q8_0"),
@@ -208,7 +252,8 @@ _GROUPS: Sequence[tuple[str, str]] = (
 
 
 def _quantization(work: Work) -> str:
-    return quantization_group(work.model.quantization)
+    """MLX's files are its own: the table that a forecast starts from is another's."""
+    return "" if work.settings.runtime == "mlx" else quantization_group(work.model.quantization)
 
 
 @lru_cache(maxsize=512)
@@ -220,12 +265,29 @@ def quantization_group(name: str | None) -> str:
 
 @lru_cache(maxsize=256)
 def era(build: str) -> str:
+    """The mark of a build of long ago; "" for one of today, and for another runtime's version."""
+    day = _day(build)
+    return "" if day is None else next((name for end, name in _ERAS if day < end), "")
+
+
+@lru_cache(maxsize=256)
+def _unfused(build: str) -> str:
+    day = _day(build)
+    return "~unfused" if day is not None and day < _FUSED else ""
+
+
+def _day(build: str) -> date | None:
     try:
-        day = build_date(build)
+        return build_date(build)
     except QuestionError:  # another runtime's version
-        return ""
-    return next((name for end, name in _ERAS if day < end), "")
+        return None
 
 
 def _program(runtime: str) -> str:
     return f"~{runtime}" if runtime in ("ollama", "lm-studio") else ""
+
+
+def _programs(device: DeviceClass, runtime: str) -> tuple[str, ...]:
+    """What a program around llama.cpp takes longer for everything, in general and on a backend."""
+    mark = _program(runtime)
+    return (f"program{mark}", f"program@{device.backend}{mark}") if mark else ()
