@@ -69,8 +69,9 @@ def markdown(report: HardwareReport, *, link: str | None = None, system: UnitSys
     if report.note:
         lines += ["", f"> {_md(report.note)}"]
     if rows := compared(report, system):
-        lines += ["", "| | Predicted | Measured | Difference |", "|---|---:|---:|---:|"]
-        lines += [f"| {' | '.join(_md(cell) for cell in row)} |" for row in rows]
+        columns = ("Predicted", "Measured", "Difference")[: None if report.measurement else 1]
+        lines += ["", f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+        lines += [f"| {' | '.join(_md(cell) for cell in row[: 1 + len(columns)])} |" for row in rows]
     for name, facts in sections(report, system):
         lines += ["", f"### {name}", ""]
         lines += [f"- {_md(fact.label)}: {_md(fact.value)}{f' ({fact.grade})' if fact.grade else ''}" for fact in facts]

@@ -61,7 +61,10 @@ def report_view(report: HardwareReport) -> None:
         st.markdown(f"> {inert(report.note)}")
     for failure in report.failures:
         st.error(inert(sentence(failure.message)))
-    if rows := compared(report):
+    rows = compared(report)
+    if rows and report.measurement is None:
+        table(("", "Predicted"), [row[:2] for row in rows], key="report_predicted", kinds=["", "right"], stack=True)
+    elif rows:
         kinds: list[Kind] = ["", "right", "right", "right"]
         table(("", "Predicted", "Measured", "Difference"), rows, key="report_compared", kinds=kinds, stack=True)
     figures = report.measurement

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import plotly.graph_objects
 import pytest
 import streamlit as st
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from advisor import fit, recommend
@@ -60,6 +61,12 @@ def no_engine(monkeypatch):
 def nothing_found(monkeypatch):
     """What lies on the computer that runs the tests is on no page."""
     monkeypatch.setattr(found_here, "_SEARCH", Nothing())
+
+
+@pytest.fixture(autouse=True)
+def no_address(monkeypatch):
+    """Who has no browser comes from no address; AppTest would make one up that is no text."""
+    monkeypatch.setattr(ContextProxy, "ip_address", None)
 
 
 @pytest.fixture(autouse=True)

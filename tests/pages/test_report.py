@@ -143,3 +143,15 @@ def test_an_address_that_asks_about_what_no_report_is_of_is_answered_in_a_senten
     assert app.warnings == ['No report is of "abacus". Shown instead: all.']
     assert app.heading == "1 measured speed of 1 machine"
     assert app.address == {"model": "llama-3.1-8b"}
+
+
+def test_a_plan_has_no_column_of_unknown_measurements(app):
+    app.open("report", id=store().add(planned()).id)
+    (shown,) = (data for data in tables(app) if "Predicted" in data["columns"])
+    assert shown["columns"] == ["", "Predicted"]
+    assert ["KV cache", "1.00 GiB"] in shown["rows"]
+
+
+def tables(app):
+    found = [json.loads(element.proto.json) for element in app.at.get("bidi_component") if element.proto.json]
+    return [data for data in found if "columns" in data]
