@@ -60,9 +60,9 @@ def first() -> str:
 
 
 def first_machine() -> tuple[MachineProfile, tuple[str, ...]]:
-    """The machine of `first`, fully known, and what is assumed of it: as a page that names no machine has them."""
+    """The machine of `first`, as far as it is known now, and what is assumed of it: as a page that names none has them."""
     if not settings().hosted:
-        return HERE.whole().profile, ()
+        return HERE.now().profile, ()
     machine, assumptions = adjust(find_machine(USUAL))
     return machine, tuple(map(_on_page, assumptions))
 

@@ -1,6 +1,8 @@
 """The first visitor's answer, begun while the browser still opens: what this machine can run."""
 
+from advisor.machines.here import HERE
 from advisor.question import FitQuestion
+from advisor.settings import settings
 from advisor.ui.cached import fit_on
 from advisor.ui.found_here import here_now
 from advisor.ui.machine_bar import first_machine
@@ -10,6 +12,11 @@ USUAL_CONTEXT = 8192
 
 
 def warm_up() -> None:
-    """Detect this machine and lay out the catalogue on it; hosted, on the usual one. Then look for models that are here."""
-    fit_on(FitQuestion(context=USUAL_CONTEXT), *first_machine(), in_part=False)
+    """Lay out the catalogue on this machine, as far as it is known at once, and again once it is known wholly; hosted, on the
+    usual one. Then look for models that are here."""
+    question = FitQuestion(context=USUAL_CONTEXT)
+    fit_on(question, *first_machine(), in_part=False)
+    if not settings().hosted:
+        HERE.whole()
+        fit_on(question, *first_machine(), in_part=False)
     here_now()
