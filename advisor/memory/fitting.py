@@ -3,6 +3,11 @@
 `fit` follows llama.cpp's common/fit.cpp (llama-server, llama-cli, and Ollama, which runs llama-server); `most_layers` is for
 runtimes with a plain rule. Left out of the first: the last step, which moves a part of one more block's experts to a GPU
 (fit.cpp:811-863), so that a plan may leave up to one block's experts more on the host than the engine does.
+
+The engine lays out each guess and draws a line through its two bounds for the next (fit.cpp:691-716 and 764-801). Here guesses
+are laid out only where compute buffers may decide. Both end at a number that fits while the next does not, and look at a GPU
+only while they fill it. There can be several such numbers, as a GPU's compute buffer shrinks where nothing is left to copy to
+it; which of them is found is then chance in both. tests/memory/test_fitting.py holds this search to the engine's guesses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
