@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from advisor.collector import collect_less_often
+from advisor.collector import collect_in_short_pauses, collect_less_often
 from advisor.errors import MissingPartError, QuestionError
 from advisor.paths import streamlit_folder
 from advisor.settings import HOSTED, settings
@@ -193,3 +193,4 @@ def _warm_up() -> None:
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
     gc.freeze()
+    collect_in_short_pauses()
