@@ -68,7 +68,10 @@ def compare(file: Path, program: Path, options: argparse.Namespace) -> int:
             piece(min(16, lengths[what]))
             measured = [piece(lengths[what]).rate for _ in range(REPEATS)]
             rates[what].append((median(measured), theirs[what]))
-    print(f"{file.name}, {threads} threads, {options.clock} clock, {options.pairs} pairs in turn, {REPEATS} repeats each")
+    print(
+        f"{file.name}, {threads} threads, {options.clock} clock, {options.pairs} pairs in turn, {REPEATS} repeats each",
+        flush=True,
+    )
     return max(compared(f"{what} of {lengths[what]} tokens", found) for what, found in rates.items())
 
 
