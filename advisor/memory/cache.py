@@ -61,8 +61,8 @@ class CacheBytes:
     def by_device(self, placement: Placement) -> tuple[Bytes, Bytes]:
         """(KV cache, recurrent state) by device, the host last: a block's cache lies with the block
         (src/llama-kv-cache.cpp:213-218)."""
-        member = np.asarray(placement.blocks)[:, None] == np.arange(placement.device_count)
-        return self.kv @ member.astype(np.int64), self.state @ member.astype(np.int64)
+        member = (np.asarray(placement.blocks)[:, None] == np.arange(placement.device_count)).astype(np.int64)
+        return self.kv @ member, self.state @ member
 
 
 def cache_cells(hp: Hyperparameters, settings: RunSettings, rules: EngineRules, context: Contexts) -> CacheCells:

@@ -12,6 +12,7 @@ it; which of them is found is then chance in both. tests/memory/test_fitting.py 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,9 +131,13 @@ def _largest(layout: Layout, candidate: Callable[[int], Placement], limits: Mapp
     """
     compute = np.zeros(candidate(low).device_count, dtype=np.int64)
 
+    @cache
+    def resident(number: int) -> Extra:
+        return layout.resident(candidate(number))
+
     def keeps(number: int) -> bool:
-        resident = layout.resident(candidate(number))
-        return all(int(resident[gpu] + compute[gpu]) <= limit for gpu, limit in limits.items())
+        taken = resident(number) + compute
+        return all(taken[gpu] <= limit for gpu, limit in limits.items())
 
     def most(bottom: int, top: int) -> int:
         while top - bottom > 1:

@@ -80,9 +80,7 @@ def place(
         position = np.arange(count + 1, dtype=np.int64) - start
         shares = position.astype(np.float32) / np.float32(layers)
         chosen = np.searchsorted(ends, shares, side="right")
-        for layer in range(count + 1):
-            if 0 <= position[layer] < layers:
-                devices[layer] = int(chosen[layer])
+        devices = np.where((position >= 0) & (position < layers), chosen, gpus).tolist()
     if isinstance(experts_on_host, int):
         experts_on_host = [block < experts_on_host for block in range(count)]
     kept = tuple(
