@@ -63,7 +63,7 @@ def report_view(report: HardwareReport) -> None:
         st.error(inert(sentence(failure.message)))
     rows = compared(report)
     if rows and report.measurement is None:
-        table(("", "Predicted"), [row[:2] for row in rows], key="report_predicted", kinds=["", "right"], stack=True)
+        table(("", "Predicted"), [row[:2] for row in rows], key="report_predicted", stack=True)
     elif rows:
         kinds: list[Kind] = ["", "right", "right", "right"]
         table(("", "Predicted", "Measured", "Difference"), rows, key="report_compared", kinds=kinds, stack=True)

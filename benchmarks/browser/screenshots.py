@@ -63,6 +63,8 @@ def shoot(page: Page, address: str, name: str, target: Path) -> None:
             page.get_by_text(said).wait_for(state="detached", timeout=120_000)
         if name in FIGURES:
             page.locator(".js-plotly-plot").nth(FIGURES[name] - 1).wait_for()
+        if name == "two-settings":
+            page.get_by_text("B takes").scroll_into_view_if_needed()
     page.wait_for_timeout(1000)
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
