@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.speed.efficiencies import FILE
+from advisor.speed.forecast import DEEP
 from advisor.speed.terms import EARLY, OVERLAP, Term
 from benchmarks.speed_measurements import Measurement, measurements
 
@@ -73,6 +74,7 @@ PRIORS = {
     "expert_operations": 1.5,
     "attend": 2.0,
     "attention": 2.5,
+    "attention@cuda": 0.5,
     "attention@metal": 0.6,
     "attention@metal~mlx#softcap": 1.5,
     "attention@rocm": 2.0,
@@ -258,8 +260,8 @@ def spreads(system: System, errors: Iterable[Floats]) -> dict[str, tuple[float, 
     together = list(errors)
     members: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(system.rows):
-        early = row.groups[0].endswith(EARLY)
-        for group in row.groups[:1] + row.groups[2:] if early else row.groups:  # the second is of today's builds alone
+        apart = row.groups[0].endswith((EARLY, DEEP))
+        for group in row.groups[:1] + row.groups[2:] if apart else row.groups:  # the second is of the others alone
             members[group].append(index)
     found = {}
     for group, indices in sorted(members.items()):

@@ -37,13 +37,13 @@ DEPTHS = {
     "16,384 to 65,536 tokens seen": (16384, 65536),
     "65,536 tokens seen and more": (65536, 2**30),
 }
-"""Bounds of the tokens that attention sees: those in the context, and half of those that the run adds."""
+"""Bounds of the tokens that attention sees."""
 CURVE = (512, 2048, 8192, 32768, 65536, 98304)
 
 
 def seen_between(low: int, high: int) -> Callable[[Measurement], bool]:
     """Whether a row's attention sees that many tokens."""
-    return lambda row: low <= row.depth + row.tokens // 2 < high
+    return lambda row: low <= row.seen < high
 
 
 KINDS: dict[str, Callable[[Measurement], bool]] = {

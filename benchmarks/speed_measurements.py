@@ -144,11 +144,16 @@ class Measurement:
         """What the terms sum up to, as it was measured."""
         return (1 if self.test == "generate" else self.tokens) / self.tokens_per_s
 
+    @property
+    def seen(self) -> int:
+        """Tokens that attention sees: those in the context, and half of those that the run adds."""
+        return self.depth + self.tokens // 2
+
     @cached_property
     def groups(self) -> list[str]:
         """The groups whose range describes this run, the particular first."""
         assert self.devices is not None
-        return [f"{self.test} {group}" for group in groups_of(self.work, self.devices)]
+        return [f"{self.test} {group}" for group in groups_of(self.work, self.devices, self.seen)]
 
 
 def _entry(model: str) -> CatalogueModel:

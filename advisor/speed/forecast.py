@@ -13,6 +13,10 @@ from advisor.speed.terms import EARLY, Devices, era, generation_terms, prompt_te
 from advisor.speed.work import Work, work_of
 from advisor.units import format_size
 
+DEEP = "deep"
+"""Mark of the groups of runs deep in the context."""
+_DEEP_TOKENS = 16384
+"""Tokens from which a run counts as that: attention's share of the time, which is the least certain, is large there."""
 PROMPT_TOKENS = 512
 """Length of the prompt where none is named: that of llama-bench."""
 
@@ -133,10 +137,11 @@ def by_depth(
 def _speeds(
     work: Work, devices: Devices, known: Efficiencies, depth: int, tokens: int, calibration: Calibration | None
 ) -> tuple[Range, Range | None]:
-    groups = groups_of(work, devices)
+    groups = groups_of(work, devices, depth)
     generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), known.spread([f"generate {g}" for g in groups]))
     prompt = None
     if tokens and (terms := prompt_terms(work, devices, tokens, depth)) is not None:
+        groups = groups_of(work, devices, depth + tokens // 2)
         prompt = _rate(tokens, known.seconds(terms), known.spread([f"prompt {g}" for g in groups]))
     if calibration is not None:
         generate = _calibrated(generate, calibration.generate_factor, calibration.generate_spread)
@@ -172,15 +177,16 @@ def _calibrated(rate: Range, factor: float | None, spread: tuple[float, float] |
     return Range(expected * spread[0], expected, expected * spread[1])
 
 
-def groups_of(work: Work, devices: Devices) -> list[str]:
-    """The groups whose measured spread describes this run, the most particular first."""
+def groups_of(work: Work, devices: Devices, seen: int) -> list[str]:
+    """The groups whose measured spread describes this run, the most particular first. `seen`: tokens that attention sees."""
     on_host = work.blocks[-1] + work.mixture_blocks[-1]
     used = sum(bool(blocks) for blocks in work.blocks[:-1])
     where = "host" if not used else "offload" if on_host else "several" if used > 1 else "one"
     backend = devices[0].backend if used else "cpu"
     kind = "mixture" if work.hp.expert_count else "dense"
-    old = [f"{backend} {where} {kind} {EARLY}"] if era(work.settings.build) == EARLY else []
-    return [*old, f"{backend} {where} {kind}", f"{backend} {where}", f"{where} {kind}", where, "all"]
+    own = EARLY if era(work.settings.build) == EARLY else DEEP if seen >= _DEEP_TOKENS else ""
+    apart = [f"{backend} {where} {kind} {own}"] if own else []
+    return [*apart, f"{backend} {where} {kind}", f"{backend} {where}", f"{where} {kind}", where, "all"]
 
 
 def _load(work: Work, disk_bytes_s: float | None) -> Range | None:
