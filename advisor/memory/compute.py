@@ -236,14 +236,27 @@ def _requests(asked: Asked) -> tuple[Requests, ...]:
                 break
             remaining = tuple(blocks[number] for number in kept(len(blocks), found))
             with suppress(UnsteadyError):
-                return tuple(unfold(requests, found) for requests in _laid_out(shape, remaining, ends, pipelined=pipelined))
-    return _laid_out(shape, blocks, ends, pipelined=pipelined)
+                requests = laid_out(shape, remaining, ends, pipelined=pipelined).requests
+                return tuple(unfold(one, found) for one in requests)
+    return laid_out(shape, blocks, ends, pipelined=pipelined).requests
+
+
+class LaidOut(NamedTuple):
+    """A graph that was laid out."""
+
+    requests: tuple[Requests, ...]
+    """By device."""
+    size: tuple[int, int]
+    """Nodes and leaves of the engine's graph."""
+    sizes: tuple[tuple[int, int], ...]
+    """`size` after each block."""
 
 
 @lru_cache(maxsize=1024)
-def _laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> tuple[Requests, ...]:
+def laid_out(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends, *, pipelined: bool) -> LaidOut:
+    """The layout of these blocks, all of them."""
     graph = build(shape, blocks, ends)
     assign_devices(graph, shape.host, RULES[shape.backend])
     settle(graph, shape)
     leaves, steps = split(graph, PIPELINE_COPIES if pipelined else 1)
-    return lifetimes(leaves, steps, shape.host + 1)
+    return LaidOut(lifetimes(leaves, steps, shape.host + 1), graph.size, tuple(graph.sizes))

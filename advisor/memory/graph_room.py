@@ -9,9 +9,7 @@ from bisect import bisect_left
 from functools import lru_cache
 
 from advisor.errors import QuestionError
-from advisor.memory.compute import settled_facts
-from advisor.memory.compute_blocks import Block, GraphShape
-from advisor.memory.compute_model import Ends, build
+from advisor.memory.compute import Asked, laid_out, settled_facts
 from advisor.memory.compute_periods import cuts, kept
 from advisor.memory.layout import Layout
 from advisor.memory.placement import Placement
@@ -74,7 +72,7 @@ def graph_size(layout: Layout, placement: Placement) -> tuple[int, int]:
     """Nodes and leaves of the engine's graph."""
     model, settings = layout.model, layout.settings
     facts = settled_facts(model, placement, settings, layout.rules, settings.context, backend=layout.backend)
-    nodes, leaves = _size(facts.shape, facts.blocks, facts.ends)
+    nodes, leaves = _size(Asked(facts.shape, facts.blocks, facts.ends, facts.pipelined))
     outside = model.block_tensors.others
     biases = sum(name in outside for name in ("output_norm.bias", "output.bias"))
     once = facts.ends.vocabulary and _shares_embedding(layout, placement)
@@ -115,13 +113,14 @@ def _shares_embedding(layout: Layout, placement: Placement) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _size(shape: GraphShape, blocks: tuple[Block, ...], ends: Ends) -> tuple[int, int]:
-    """Nodes and leaves, counted from a graph in which blocks between others of their kind stand for several."""
+def _size(asked: Asked) -> tuple[int, int]:
+    """Nodes and leaves, counted from a layout in which blocks between others of their kind stand for several."""
+    shape, blocks, ends, pipelined = asked
     found = cuts(blocks)
-    graph = build(shape, tuple(blocks[number] for number in kept(len(blocks), found)), ends)
-    nodes, leaves = graph.size
+    few = laid_out(shape, tuple(blocks[number] for number in kept(len(blocks), found)), ends, pipelined=pipelined)
+    nodes, leaves = few.size
     for cut in found:
-        last, first = graph.sizes[cut.at - 1], graph.sizes[cut.at - 1 - cut.period]
+        last, first = few.sizes[cut.at - 1], few.sizes[cut.at - 1 - cut.period]
         times = cut.left_out // cut.period
         nodes, leaves = nodes + times * (last[0] - first[0]), leaves + times * (last[1] - first[1])
     return nodes, leaves

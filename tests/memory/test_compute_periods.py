@@ -3,7 +3,7 @@
 import pytest
 
 from advisor.machines.profile import Backend
-from advisor.memory.compute import Asked, _laid_out, _requests
+from advisor.memory.compute import Asked, _requests, laid_out
 from advisor.memory.compute_allocator import Request, Requests, Segment
 from advisor.memory.compute_facts import facts_of
 from advisor.memory.compute_graph import BLOCK_WEIGHT
@@ -108,7 +108,7 @@ def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, g
     facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
     sizes = Sizes({-1: facts.cells, -2: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     short = _requests(Asked(facts.shape, facts.blocks, facts.ends, pipelined=False))
-    whole = _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
+    whole = laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False).requests
     assert short == whole
     assert [peak(one, sizes, 128) for one in short] == [peak(one, sizes, 128) for one in whole]
 
@@ -123,8 +123,8 @@ def test_periods_that_are_not_alike_at_once_are_alike_further_in(name: str, back
     narrow = cuts(facts.blocks)
     few = tuple(facts.blocks[number] for number in kept(len(facts.blocks), narrow))
     with pytest.raises(UnsteadyError):
-        [unfold(requests, narrow) for requests in _laid_out(facts.shape, few, facts.ends, pipelined=False)]
-    _laid_out.cache_clear()
+        [unfold(requests, narrow) for requests in laid_out(facts.shape, few, facts.ends, pipelined=False).requests]
+    laid_out.cache_clear()
     short = _requests(Asked(facts.shape, facts.blocks, facts.ends, pipelined=False))
-    assert _laid_out.cache_info().currsize == 2, "all blocks are not laid out"
-    assert short == _laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False)
+    assert laid_out.cache_info().currsize == 2, "all blocks are not laid out"
+    assert short == laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False).requests
