@@ -35,4 +35,8 @@ export default function ({ data, parentElement }) {
   // Where the first column has a name, the rows are things of one kind, and each cell of a block says which of its facts it is.
   table.className = [data.stack && "stack", data.stack && data.columns[0] && "named"].filter(Boolean).join(" ");
   table.replaceChildren(head, body);
+  // What scrolls sideways can be reached, and scrolled, by keyboard; what does not is no stop on the way.
+  const box = table.parentElement;
+  box.reach ??= new ResizeObserver(() => (box.scrollWidth > box.clientWidth ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+  box.reach.observe(box);
 }
