@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import log
 from statistics import median
 
+from advisor.reports.family import LEAST_REPORTS
 from advisor.reports.summary import Summary
 from advisor.units import format_number
 
@@ -22,8 +23,8 @@ _LEAST_SPREAD = 0.03
 _OVER_BANDWIDTH = 1.1
 """A bandwidth is rounded, and memory may be clocked a little higher."""
 _FAR = 3.0
-LEAST_REPORTS, LEAST_MODELS, LEAST_MAKERS = 5, 2, 3
-"""Reports, models and makers from which on a machine's ratio of measured to predicted means something."""
+LEAST_MODELS, LEAST_MAKERS = 2, 3
+"""Besides `LEAST_REPORTS`."""
 MOST_RATIO = 2.0
 """Nine of ten public measurements are within 35 % of a forecast that knew no run of the machine (accuracy/data/speed.json)."""
 

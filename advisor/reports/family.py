@@ -1,13 +1,15 @@
 """From shared reports to the forecasts for a kind of machine: the one way, and only through `community.family_ratio`.
 
-A ratio is asked of the store once in `KEPT_S` for each kind of machine, so that no page waits for a database. Where the store
-cannot be read, or says too little, forecasts stay as they are.
+The store is asked once in `KEPT_S`, and once more for each kind of machine of which it has reports enough, so that no page
+waits for a database. Where it cannot be read, or says too little, forecasts stay as they are.
 """
 
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,22 +26,35 @@ if TYPE_CHECKING:
     from advisor.reports.summary import Summary
 
 KEPT_S = 600.0
+LEAST_REPORTS = 5
+"""From which on a machine's ratio of measured to predicted means something."""
 _MOST_KEPT = 256
 _MOST_READ = 2000
 """Reports of one kind of machine that are looked at, newest first."""
 
 
 class Families:
-    """Ratios by kind of machine, each kept for a while. `rows` gives the reports of a machine by its key."""
+    """Ratios by kind of machine, each kept for a while.
 
-    def __init__(self, rows: Callable[[str], "Sequence[Summary]"], clock: Callable[[], float] = time.monotonic) -> None:
-        self._rows, self._clock = rows, clock
+    `rows` gives the reports of a machine by its key, `kinds` the keys of the machines of which there are enough to look at.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[str], "Sequence[Summary]"],
+        kinds: Callable[[], Collection[str]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rows, self._asked_kinds, self._clock = rows, kinds, clock
         self._lock = threading.Lock()
+        self._kinds: tuple[float, Collection[str]] | None = None
         self._found: OrderedDict[tuple[str, int, str], tuple[float, FamilyRatio | None]] = OrderedDict()
 
     def ratio(self, machine: str, gpus: int, program: str) -> "FamilyRatio | None":
         """The ratio of machines with this key and as many GPUs, for runs of `program`; None where it is not known."""
         key = (machine, gpus, program)
+        if machine not in self.kinds():
+            return None
         with self._lock:
             if key in self._found and self._clock() - self._found[key][0] < KEPT_S:
                 return self._found[key][1]
@@ -57,11 +72,22 @@ class Families:
                 self._found.popitem(last=False)
         return found
 
+    def kinds(self) -> Collection[str]:
+        """The keys of the machines of which there are enough reports to look at."""
+        known = self._kinds
+        if known is None or self._clock() - known[0] >= KEPT_S:
+            try:
+                found = self._asked_kinds()
+            except HeadroomError:
+                found = ()
+            known = self._kinds = (self._clock(), found)
+        return known[1]
+
 
 @cache
 def families() -> Families:
     """Those of this process's store."""
-    return Families(_rows_of)
+    return Families(_rows_of, _kinds)
 
 
 def family_calibrations(machine: MachineProfile) -> Callable[[MemoryPlan], Calibration | None]:
@@ -90,17 +116,33 @@ def family_mark(machine: MachineProfile) -> str:
 
 
 def _family_of(machine: MachineProfile) -> tuple[str, int] | None:
-    """The key of a machine's kind, as reports have it, and its number of GPUs; None where no reports are kept at all."""
-    if not _has_store():
+    """The key of a machine's kind, as reports have it, and its number of GPUs; None where no kind has reports enough."""
+    if not families().kinds():
         return None
     from advisor.reports.making import profile_of
 
     return profile_of(machine) or machine.name.lower(), len(machine.gpus)
 
 
-def _has_store() -> bool:
-    """Whether there is a database to ask: none is made for it, and its code is only loaded where there is one."""
-    return settings().database_url is not None or (data_folder() / "reports.sqlite").is_file()
+def _kinds() -> Collection[str]:
+    if settings().database_url is None and _own_reports() < LEAST_REPORTS:
+        return ()
+    from advisor.reports.store import store
+
+    return store().kinds(listed_only=settings().hosted, least=LEAST_REPORTS)
+
+
+def _own_reports() -> int:
+    """How many reports the database in this user's data folder holds; 0 where there is none, and none is made for it.
+
+    Asked without the store, whose code takes as long to load as a forecast to make, and most people have few reports.
+    """
+    path = data_folder() / "reports.sqlite"
+    if not path.is_file():
+        return 0
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.2)) as database:
+        return int(database.execute("select count(*) from reports").fetchone()[0])
+    return 0
 
 
 def _rows_of(machine: str) -> "list[Summary]":

@@ -134,6 +134,12 @@ class Store:
             rows = [dict(row) for row in session.execute(asked).mappings()]
         return [Summary(**{**row, "created_at": _utc(row["created_at"])}) for row in rows]
 
+    def kinds(self, *, listed_only: bool, least: int) -> frozenset[str]:
+        """The keys of the machines of which there are `least` reports or more."""
+        asked = select(ReportRow.machine).group_by(ReportRow.machine).having(func.count() >= least)
+        with self._session() as session:
+            return frozenset(key for key in session.scalars(asked.where(ReportRow.listed) if listed_only else asked) if key)
+
     def count(self, *, listed_only: bool) -> int:
         """How many reports there are."""
         asked = select(func.count()).select_from(ReportRow)

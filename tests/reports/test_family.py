@@ -28,17 +28,19 @@ class Clock:
 
 def test_the_store_is_asked_once_in_a_while():
     asked, clock = [], Clock()
-    known = Families(lambda machine: asked.append(machine) or told_apart(sent_by(["a", "b", "c"], factor=1.2)), clock)
+    kinds = lambda: asked.append("kinds") or {"rtx-4090"}  # noqa: E731
+    known = Families(lambda machine: asked.append(machine) or told_apart(sent_by(["a", "b", "c"], factor=1.2)), kinds, clock)
     for _ in range(100):
         assert known.ratio("rtx-4090", 1, "llama.cpp").ratio == pytest.approx(1.2)
-    assert asked == ["rtx-4090"]
+    assert known.ratio("rtx-3090", 1, "llama.cpp") is None
+    assert asked == ["kinds", "rtx-4090"]
     clock.now = KEPT_S + 1
     known.ratio("rtx-4090", 1, "llama.cpp")
-    assert len(asked) == 2
+    assert asked == ["kinds", "rtx-4090"] * 2
 
 
 def test_another_number_of_gpus_and_another_program_are_another_thing():
-    known = Families(lambda _: told_apart(sent_by(["a", "b", "c"])))
+    known = Families(lambda _: told_apart(sent_by(["a", "b", "c"])), lambda: {"rtx-4090", "rtx-3090"})
     assert known.ratio("rtx-4090", 1, "llama.cpp") is not None
     assert known.ratio("rtx-4090", 2, "llama.cpp") is None
     assert known.ratio("rtx-4090", 1, "mlx") is None
@@ -52,13 +54,13 @@ def test_a_database_that_does_not_answer_leaves_forecasts_as_they_are():
         asked.append(1)
         raise StoreError("the database of reports cannot be used")
 
-    known = Families(fails)
-    assert [known.ratio("rtx-4090", 1, "llama.cpp") for _ in range(3)] == [None] * 3
-    assert len(asked) == 1
+    for known in (Families(fails, lambda: {"rtx-4090"}), Families(lambda _: [], lambda: fails(None))):
+        assert [known.ratio("rtx-4090", 1, "llama.cpp") for _ in range(3)] == [None] * 3
+    assert len(asked) == 2
 
 
 def test_not_more_kinds_are_kept_than_there_may_be():
-    known = Families(lambda _: [])
+    known = Families(lambda _: [], lambda: {f"m{number}" for number in range(1000)})
     for number in range(1000):
         known.ratio(f"m{number}", 1, "llama.cpp")
     assert len(known._found) <= 256
@@ -183,3 +185,30 @@ def test_a_mark_is_of_a_customers_network_and_tells_nothing_of_it():
     assert maker_of(None) is None
     marks = {maker_of(f"10.{a}.{b}.1") for a in range(256) for b in range(256)}
     assert len(marks) == 4096
+
+
+# --- this user's own database ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reports", "kinds"), [(0, 0), (1, 0), (family.LEAST_REPORTS, 1)])
+def test_a_database_with_few_reports_does_not_load_the_store(tmp_path, monkeypatch, reports, kinds):
+    monkeypatch.setattr(family, "data_folder", lambda: tmp_path)
+    monkeypatch.delenv("ADVISOR_DATABASE_URL", raising=False)
+    clear()
+    opened = open_store(f"sqlite:///{tmp_path / 'reports.sqlite'}")
+    for number in range(reports):
+        opened.add(measured(tps=100.0 + number), listed=True)
+    monkeypatch.setattr(store_module, "store", lambda: opened)
+    family.families.cache_clear()
+    assert len(family.families().kinds()) == kinds
+    opened.engine.dispose()
+    monkeypatch.undo()
+    clear()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database at all" * 100])
+def test_what_is_no_database_has_no_reports(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(family, "data_folder", lambda: tmp_path)
+    if content is not None:
+        (tmp_path / "reports.sqlite").write_bytes(content)
+    assert family._own_reports() == 0

@@ -6,9 +6,12 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text, update
@@ -21,6 +24,8 @@ from advisor.reports.store import ID_LETTERS, is_id, open_store
 from advisor.reports.summary import columns_of
 from advisor.reports.tables import Base, ReportRow
 from tests.reports.examples import measured, planned
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_what_was_kept_is_found(store):
@@ -202,19 +207,19 @@ def test_an_empty_database_is_made_and_a_ready_one_left(url):
     second.engine.dispose()
 
 
+COUNT_REPORTS = """
+import sys
+from advisor.reports.store import open_store
+print(open_store(sys.argv[1]).count(listed_only=False))
+"""
+
+
 @pytest.mark.slow
 def test_several_processes_start_at_once(url):
     """Replicas: the first makes the tables, the others wait for it."""
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_count, [url] * 3) == [0, 0, 0]
-
-
-def _count(url):
-    opened = open_store(url)
-    try:
-        return opened.count(listed_only=False)
-    finally:
-        opened.engine.dispose()
+    command = [sys.executable, "-c", COUNT_REPORTS, url]
+    replicas = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [replica.communicate(timeout=120)[0] for replica in replicas] == ["0\n"] * 3
 
 
 def test_migrations_end_at_the_tables_of_the_code(store):
