@@ -25,6 +25,7 @@ _MACHINE = "headroom:machine"
 _SEEDED = "headroom:seeded"
 _LEFT = "headroom:left"
 _BAR = "headroom:bar"
+_ARRIVALS = "headroom:arrivals"
 _OWN = "headroom:own"
 _OWN_RUN = "headroom:own_run"
 _RAN_AT = "headroom:ran_at"
@@ -104,7 +105,9 @@ def publish(page: str, question: Asked) -> None:
     fields = question.query_fields()
     query = st.query_params.to_dict()
     # A page opened by the navigation has no query yet: `address_bar` writes it without a new entry in the browser's history.
-    st.session_state[_BAR] = {"query": question.to_query(), "arrived": not query}
+    # Numbered, so that it is written once: the browser draws a page that it leaves again, with the next one's address.
+    arrivals = st.session_state[_ARRIVALS] = st.session_state.get(_ARRIVALS, 0) + (not query)
+    st.session_state[_BAR] = {"query": question.to_query(), "arrived": 0 if query else arrivals}
     st.session_state[_LEFT] = {key: st.session_state.get(key) for key in st.session_state[_SEEDED]}
     _ours(page).append(fields)
     # Both are looked at: a message may carry an address that is older than the one sent last, so that after an edit there and
