@@ -280,7 +280,10 @@ class Job:
         """One event of the worker's; a failure where it is one."""
         kind = event.get("event")
         if kind == "stage":
+            begins = event["stage"] != self._progress.stage
             self._set(Progress(event["stage"], event["done"], event["left_s"]))
+            if begins:  # a stage that is shorter than the pause between samples has one too
+                self._sampler.take(child.pid, self.elapsed_s, self._progress.stage)
         elif kind == "baseline":
             held = event.get("held")
             self._sampler.begin(Held(0, 0) if held is None else Held(**held))
