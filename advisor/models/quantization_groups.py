@@ -200,23 +200,17 @@ def _runs(tensors: BlockTensors, architecture: str, era: Era, kept: Overrides, o
     """Tensors outside of blocks by name, then block by block."""
 
     def kind(prefix: str, template: str, named: NamedShapes) -> _Kind:
-        plain = (_plain_facts(template + stem, shape, architecture, era) for stem, shape in named)
-        if kept or overrides:
-            pairs = zip(plain, named, strict=True)
-            plain = (_overridden(facts, prefix + stem, overrides, kept) for facts, (stem, _) in pairs)
-        return _kind(tuple(plain), named, era)
+        plain = ((stem, _plain_facts(template + stem, shape, architecture, era)) for stem, shape in named)
+        return _kind(tuple(_overridden(facts, prefix + stem, overrides, kept) for stem, facts in plain), named, era)
 
     runs = [_Run(name, None, [at], kind("", "", ((name, shape),))) for name, (shape, at) in sorted(tensors.others.items())]
-    kinds: dict[int, _Kind] = {}
+    kinds: dict[tuple[int, int], _Kind] = {}
     for block, (named, places) in enumerate(zip(tensors.blocks, tensors.places, strict=True)):
         prefix = f"blk.{block}."  # llama.cpp reads it at the very start of a name only (459-468)
-        if kept or overrides:
-            own = kind(prefix, "blk.%d.", named)
-        elif id(named) in kinds:
-            own = kinds[id(named)]
-        else:
-            own = kinds[id(named)] = kind(prefix, "blk.%d.", named)
-        runs.append(_Run(prefix, block, list(places), own))
+        key = id(named), block if kept or overrides else 0  # patterns may name a block
+        if key not in kinds:
+            kinds[key] = kind(prefix, "blk.%d.", named)
+        runs.append(_Run(prefix, block, list(places), kinds[key]))
     return runs
 
 

@@ -5,7 +5,7 @@ import pytest
 from advisor.machines.profile import Backend
 from advisor.memory.compute import Asked, _requests, laid_out
 from advisor.memory.compute_allocator import Request, Requests, Segment
-from advisor.memory.compute_facts import facts_of
+from advisor.memory.compute_facts import Facts, facts_of
 from advisor.memory.compute_graph import BLOCK_WEIGHT
 from advisor.memory.compute_peak import Sizes, peak
 from advisor.memory.compute_periods import Cut, UnsteadyError, cuts, kept, unfold
@@ -94,6 +94,15 @@ def test_segments_that_come_again_are_replayed_the_same() -> None:
     assert shared == apart == (5 + 10 + 10 + 30, "w")
 
 
+def facts_on(name: str, backend: Backend, gpu_layers: int | None) -> Facts:
+    """The facts of a model of the catalogue with so many layers on one GPU."""
+    model = catalogue().find(name).quantized("Q4_K_M")
+    settings = resolve({"context": 10000}, model, has_gpu=True)
+    rules = rules_for(settings.build)
+    placement = place(model.hyperparameters, rules, gpus=1, gpu_layers=gpu_layers)
+    return facts_of(model, placement, settings, rules, 10000, backend=backend)
+
+
 @pytest.mark.parametrize("gpu_layers", [None, 12, 0])
 @pytest.mark.parametrize("backend", ["cuda", "metal"])
 @pytest.mark.parametrize(
@@ -101,11 +110,7 @@ def test_segments_that_come_again_are_replayed_the_same() -> None:
     ["qwen3.5-9b", "falcon-h1-7b", "granite-4.0-h-small", "gemma-3-27b", "nemotron-nano-9b-v2", "llama-3.1-70b", "glm-5"],
 )
 def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, gpu_layers: int | None) -> None:
-    model = catalogue().find(name).quantized("Q4_K_M")
-    settings = resolve({"context": 10000}, model, has_gpu=True)
-    rules = rules_for(settings.build)
-    placement = place(model.hyperparameters, rules, gpus=1, gpu_layers=gpu_layers)
-    facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
+    facts = facts_on(name, backend, gpu_layers)
     sizes = Sizes({-1: facts.cells, -2: facts.window_cells}, facts.block_bytes, facts.end_bytes)
     short = _requests(Asked(facts.shape, facts.blocks, facts.ends, pipelined=False))
     whole = laid_out(facts.shape, facts.blocks, facts.ends, pipelined=False).requests
@@ -115,11 +120,7 @@ def test_unfolded_layouts_are_those_of_all_blocks(name: str, backend: Backend, g
 
 @pytest.mark.parametrize(("name", "backend", "gpu_layers"), [("gemma-4-31b", "metal", 20), ("gemma-3-4b", "cuda", None)])
 def test_periods_that_are_not_alike_at_once_are_alike_further_in(name: str, backend: Backend, gpu_layers: int | None) -> None:
-    model = catalogue().find(name).quantized("Q4_K_M")
-    settings = resolve({"context": 10000}, model, has_gpu=True)
-    rules = rules_for(settings.build)
-    placement = place(model.hyperparameters, rules, gpus=1, gpu_layers=gpu_layers)
-    facts = facts_of(model, placement, settings, rules, 10000, backend=backend)
+    facts = facts_on(name, backend, gpu_layers)
     narrow = cuts(facts.blocks)
     few = tuple(facts.blocks[number] for number in kept(len(facts.blocks), narrow))
     with pytest.raises(UnsteadyError):
