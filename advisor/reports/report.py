@@ -51,8 +51,11 @@ Path = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$
 
 
 def _to_the_second(moment: datetime) -> datetime:
-    """`moment` in UTC; fractions of a second and time zones say more than is needed."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+    """`moment` in UTC; fractions of a second and time zones say more than is needed. Raises ValueError without such a year."""
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError("it lies outside the years 1 to 9999 in UTC") from None
 
 
 class Part(BaseModel):

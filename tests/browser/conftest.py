@@ -86,6 +86,8 @@ class Visitor:
         # The engine may still be planning what the formula already shows.
         said = "document.querySelector('.st-key-grade')?.innerText ?? ''"
         self.page.wait_for_function(f"!({said}).includes('is planning')", timeout=FIRST_ANSWER_MS)
+        # The script beside the footer, which makes the navigation one list, is loaded after what is drawn.
+        self.page.wait_for_function("!document.querySelector('[data-testid=stSidebarNavItems] > div:not([role])')")
         return self.page
 
     @property

@@ -175,6 +175,8 @@ REFUSED = [
     put("plan.devices.0.headroom_bytes", 10**400),
     put("made_at", "2026-11-21T12:00:00"),
     put("made_at", "9999-12-31T00:00:00Z"),
+    put("made_at", "0001-01-01T00:00:00+01:00"),
+    put("made_at", "9999-12-31T23:59:00-01:00"),
     put("schema_version", 2),
     put("schema_version", 0),
     put("schema_version", "1"),
