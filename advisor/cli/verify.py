@@ -88,16 +88,21 @@ def _follow(run: "Verification") -> None:
     from advisor.verify.compare import left_words, stage_words
 
     console = Console(stderr=True, highlight=False)
-    last = ""
+    said = 0
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"), console=console, transient=True
     ) as bar:
         task = bar.add_task("", total=1.0, left="")
-        while not run.job.progress.ended:
+        over = False
+        while not over:
             now = run.job.progress
+            over = now.ended
             if console.is_terminal:
                 bar.update(task, description=stage_words(now), completed=now.done or 0.0, left=left_words(now.left_s))
-            elif stage_words(now) != last:
-                last = stage_words(now)
-                console.print(last)
+            else:
+                begun = run.job.begun
+                for stage in begun[said:]:
+                    if not stage.ended:
+                        console.print(stage_words(stage))
+                said = len(begun)
             run.job.wait(_POLL_S)

@@ -102,6 +102,7 @@ class Job:
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._progress, self._told_at = Progress("queued"), time.monotonic()
+        self._begun: list[Progress] = []
         self._child: Child | None = None
         self._request: RunRequest | None = None
         self._code: int | None = None
@@ -137,6 +138,12 @@ class Job:
         if progress.left_s is None or progress.ended:
             return progress
         return replace(progress, left_s=max(0.0, progress.left_s - (time.monotonic() - told_at)))
+
+    @property
+    def begun(self) -> tuple[Progress, ...]:
+        """Where it has been so far, as each stage began: whoever looks at `progress` now and then misses the short ones."""
+        with self._lock:
+            return tuple(self._begun)
 
     @property
     def elapsed_s(self) -> float:
@@ -300,4 +307,6 @@ class Job:
 
     def _set(self, progress: Progress) -> None:
         with self._lock:
+            if (progress.stage, progress.ahead) != (self._progress.stage, self._progress.ahead):
+                self._begun.append(progress)
             self._progress, self._told_at = progress, time.monotonic()
