@@ -14,7 +14,7 @@ error of log(time), with four things in mind:
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.speed.efficiencies import FILE
-from advisor.speed.forecast import DEEP
-from advisor.speed.terms import EARLY, OVERLAP, Term
+from advisor.speed.terms import OVERLAP, Term
 from benchmarks.speed_measurements import Measurement, measurements
+from benchmarks.speed_ranges import ranges_of
 
 Floats = NDArray[np.float64]
 
@@ -106,6 +106,11 @@ NARROW = {
     "link": 0.25,
 }
 """Parts of that for factors that physics holds: nothing reads faster than its memory."""
+SAME_UNITS = 0.2
+"""As little may the share of the peak differ that prompts reach on Apple's GPUs from M1 to M4: their cores multiply matrices in
+the same way (Metal feature set tables: SIMD-group matrices from Apple7 on), and the peak already counts cores and clocks. One
+notebook without a fan must not slow a whole generation. The M5 has units of its own for it."""
+_SAME_UNITS = re.compile(r"operations@metal/(m[1-4]|base|pro|max|ultra)")
 DOUBTFUL = 0.02
 """Weight of a row whose machine is known to be slower than others of its kind."""
 SCALE = 0.1
@@ -113,23 +118,14 @@ SCALE = 0.1
 FREEDOM = 3.0
 ROUNDS = 30
 LEAST_STEP = 5e-3
-LEAST_GROUP = 30
-SHARE = 0.8
-ENDS = np.linspace(0.02, 0.22, 81)
-"""Shares of a group's rows that may lie beyond either end of its range."""
-TOLERANCE = 0.02
-"""By how much the share of rows in a range may miss `SHARE` in either way of leaving out."""
-ROUNDING = 5e-4
-"""What the file cuts off: the rows at either end stay in their range."""
-WORTH = 100.0
-"""Width that a range may gain to come nearer to `SHARE` by one."""
 
 
 def width(name: str) -> float:
     """The prior's standard deviation of a factor's parameter."""
     marks = [mark for mark in "@/#~:" if mark in name]
     part = "weights:" if name.startswith("weights:") else re.split("[@#~:]", name)[0]
-    return WIDTHS[marks[-1] if marks else ""] * NARROW.get(part, 1.0)
+    narrow = SAME_UNITS if _SAME_UNITS.fullmatch(name) else NARROW.get(part, 1.0)
+    return WIDTHS[marks[-1] if marks else ""] * narrow
 
 
 @dataclass
@@ -240,48 +236,18 @@ def out_of_fold(system: System, key: Callable[[Measurement], str]) -> Floats:
     return errors
 
 
-def narrowest(errors: Sequence[Floats]) -> tuple[float, float]:
-    """The narrowest range of log(measured / forecast) that holds `SHARE` of the rows in each of `errors`, the ways of leaving
-    out; where no range does so within `TOLERANCE`, the one that comes nearest."""
-    together = np.sort(np.concatenate(errors))
-    lows, highs = np.quantile(together, ENDS), np.quantile(together, 1 - ENDS)
-    missed = np.zeros((len(lows), len(highs)))
-    for error in errors:
-        inside = (error[:, None, None] >= lows[:, None]) & (error[:, None, None] <= highs)
-        missed = np.maximum(missed, np.abs(inside.mean(axis=0) - SHARE))
-    width = np.exp(highs) - np.exp(lows)[:, None]
-    cost = np.maximum(missed - TOLERANCE, 0) * WORTH + width
-    low, high = np.unravel_index(int(cost.argmin()), cost.shape)
-    return float(lows[low]), float(highs[high])
-
-
-def spreads(system: System, errors: Iterable[Floats]) -> dict[str, tuple[float, float, int]]:
-    """The range of each group, relative to the forecast."""
-    together = list(errors)
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, row in enumerate(system.rows):
-        apart = row.groups[0].endswith((EARLY, DEEP))
-        for group in row.groups[:1] + row.groups[2:] if apart else row.groups:  # the second is of the others alone
-            members[group].append(index)
-    found = {}
-    for group, indices in sorted(members.items()):
-        if len(indices) < LEAST_GROUP and not group.endswith(" all"):
-            continue
-        low, high = narrowest([error[indices] for error in together])
-        found[group] = (float(np.exp(low)) - ROUNDING, float(np.exp(high)) + ROUNDING, len(indices))
-    return found
-
-
 def calibrated() -> str:
     """The text of `efficiencies.toml`."""
     lines = [
         "# Written by `make calibrate` (benchmarks/calibrate_speed.py) from measurements.csv; do not edit.",
         "# [factors]: name = [factor, measurements behind it]. [spreads]: group = [low, high, measurements], the range that",
-        "# holds 80 % of measured over forecast speeds of machines and model families that the fit had not seen.",
+        "# holds 80 % of measured over forecast speeds of machines and model families that the fit had not seen. [growth]: how",
+        "# much wider it is with each doubling of the context beyond the tokens from which runs count as deep.",
         "",
         "[factors]",
     ]
     ranges: list[str] = []
+    growths: list[str] = []
     for test in ("generate", "prompt"):
         system = System(usable(test))
         parameters = system.fit(np.ones(len(system.rows), dtype=np.bool_), row_weights(system.rows))
@@ -290,9 +256,10 @@ def calibrated() -> str:
             f'"{name}" = [{np.exp(value):.4g}, {behind[name]}]' for name, value in zip(system.names, parameters, strict=True)
         ]
         errors = [out_of_fold(system, lambda row: row.machine), out_of_fold(system, lambda row: row.family)]
-        for group, (low, high, rows) in spreads(system, errors).items():
-            ranges.append(f'"{group}" = [{low:.3f}, {high:.3f}, {rows}]')
-    return "\n".join([*lines, "", "[spreads]", *ranges, ""])
+        growth, found = ranges_of(system.rows, errors)
+        growths.append(f"{test} = {growth:.2f}")
+        ranges += [f'"{group}" = [{one.low:.3f}, {one.high:.3f}, {one.rows}]' for group, one in found.items()]
+    return "\n".join([*lines, "", "[growth]", *growths, "", "[spreads]", *ranges, ""])
 
 
 def main() -> None:

@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.speed.efficiencies import efficiencies
 from advisor.speed.terms import generation_terms, prompt_terms
-from benchmarks.calibrate_speed import LEAST_GROUP, Floats, System, out_of_fold, usable
+from benchmarks.calibrate_speed import System, out_of_fold, usable
 from benchmarks.speed_measurements import Measurement, measurements
+from benchmarks.speed_ranges import LEAST_GROUP, Floats
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "advisor" / "accuracy" / "data" / "speed.json"
@@ -68,7 +69,7 @@ def table_row(name: str, rows: Sequence[Measurement], errors: Floats) -> dict[st
     """One line: the errors of forecasts over measured speeds, and what the ranges hold."""
     off = np.abs(np.exp(-errors) - 1)  # errors are log(measured / forecast)
     known = efficiencies()
-    spreads = [known.spread(row.groups) for row in rows]
+    spreads = [known.spread(row.groups, row.seen) for row in rows]
     held = [spread.low <= ratio <= spread.high for spread, ratio in zip(spreads, np.exp(errors), strict=True)]
     half = [(spread.high - spread.low) / 2 for spread in spreads]
     return {

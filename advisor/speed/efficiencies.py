@@ -4,12 +4,14 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from math import prod
+from math import log2, prod
 from pathlib import Path
 
 from advisor.speed.terms import OVERLAP, Term
 
 FILE = Path(__file__).with_name("efficiencies.toml")
+DEEP_TOKENS = 16384
+"""Tokens in the context from which a run counts as deep: attention's share of the time, the least certain, is large there."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Efficiencies:
     rows: Mapping[str, int]
     """Measurements behind each factor."""
     spreads: Mapping[str, Spread]
+    growth: Mapping[str, float] = field(default_factory=dict)
+    """By test: the share by which ranges get wider, in logarithms, with each doubling of the context beyond `DEEP_TOKENS`."""
     _products: dict[tuple[str, ...], float] = field(default_factory=dict, repr=False, compare=False)
 
     def seconds(self, terms: Iterable[Term]) -> float:
@@ -47,9 +51,16 @@ class Efficiencies:
             found = self._products[names] = prod(self.factors.get(name, 1.0) for name in names)
         return found
 
-    def spread(self, groups: Sequence[str]) -> Spread:
-        """The spread of the first of `groups` (the particular first) that was measured often enough."""
-        return next(self.spreads[group] for group in groups if group in self.spreads)
+    def spread(self, groups: Sequence[str], seen: int) -> Spread:
+        """The spread of the first of `groups` (the particular first) that was measured often enough, where attention sees
+        `seen` tokens."""
+        known = next(self.spreads[group] for group in groups if group in self.spreads)
+        wider = self.widening(groups[0].partition(" ")[0], seen)
+        return known if wider == 1 else Spread(known.low**wider, known.high**wider, known.rows)
+
+    def widening(self, test: str, seen: int) -> float:
+        """The exponent of a range's ends: 1 up to `DEEP_TOKENS`."""
+        return 1 + self.growth.get(test, 0.0) * max(0.0, log2(max(seen, 1) / DEEP_TOKENS))
 
 
 @cache
@@ -60,4 +71,5 @@ def efficiencies() -> Efficiencies:
         factors={name: value for name, (value, _) in values["factors"].items()},
         rows={name: rows for name, (_, rows) in values["factors"].items()},
         spreads={name: Spread(*spread) for name, spread in values["spreads"].items()},
+        growth=values["growth"],
     )

@@ -8,15 +8,13 @@ from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import MemoryPlan
 from advisor.models.metadata import ModelMetadata
 from advisor.speed.device_class import gpu_class, host_class
-from advisor.speed.efficiencies import Efficiencies, Spread, efficiencies
+from advisor.speed.efficiencies import DEEP_TOKENS, Efficiencies, Spread, efficiencies
 from advisor.speed.terms import EARLY, Devices, era, generation_terms, prompt_terms
 from advisor.speed.work import Work, work_of
 from advisor.units import format_size
 
 DEEP = "deep"
 """Mark of the groups of runs deep in the context."""
-_DEEP_TOKENS = 16384
-"""Tokens from which a run counts as that: attention's share of the time, which is the least certain, is large there."""
 PROMPT_TOKENS = 512
 """Length of the prompt where none is named: that of llama-bench."""
 
@@ -138,11 +136,13 @@ def _speeds(
     work: Work, devices: Devices, known: Efficiencies, depth: int, tokens: int, calibration: Calibration | None
 ) -> tuple[Range, Range | None]:
     groups = groups_of(work, devices, depth)
-    generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), known.spread([f"generate {g}" for g in groups]))
+    spread = known.spread([f"generate {g}" for g in groups], depth)
+    generate = _rate(1, known.seconds(generation_terms(work, devices, depth)), spread)
     prompt = None
     if tokens and (terms := prompt_terms(work, devices, tokens, depth)) is not None:
-        groups = groups_of(work, devices, depth + tokens // 2)
-        prompt = _rate(tokens, known.seconds(terms), known.spread([f"prompt {g}" for g in groups]))
+        seen = depth + tokens // 2
+        spread = known.spread([f"prompt {g}" for g in groups_of(work, devices, seen)], seen)
+        prompt = _rate(tokens, known.seconds(terms), spread)
     if calibration is not None:
         generate = _calibrated(generate, calibration.generate_factor, calibration.generate_spread)
         prompt = prompt and _calibrated(prompt, calibration.prompt_factor, calibration.prompt_spread)
@@ -184,7 +184,7 @@ def groups_of(work: Work, devices: Devices, seen: int) -> list[str]:
     where = "host" if not used else "offload" if on_host else "several" if used > 1 else "one"
     backend = devices[0].backend if used else "cpu"
     kind = "mixture" if work.hp.expert_count else "dense"
-    own = EARLY if era(work.settings.build) == EARLY else DEEP if seen >= _DEEP_TOKENS else ""
+    own = EARLY if era(work.settings.build) == EARLY else DEEP if seen >= DEEP_TOKENS else ""
     apart = [f"{backend} {where} {kind} {own}"] if own else []
     return [*apart, f"{backend} {where} {kind}", f"{backend} {where}", f"{where} {kind}", where, "all"]
 
