@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from advisor.advice.options import Option, best_in_part, best_whole, ranked, with_speed
+from advisor.advice.options import Option, SettingsFor, best_in_part, best_whole, ranked, with_speed
 from advisor.advice.purposes import PURPOSES
 from advisor.advice.quality import QualityKey
 from advisor.advice.ranking import weigh
@@ -90,17 +90,27 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     Laying a model out with part of it in system memory takes many times longer than whole, so a page asks without `in_part`
     first: models that do not fit whole are then "no".
     """
+    options = laid_out_whole(question, machine)
+    if in_part:
+        options = [best_in_part(option, machine, _settings_for(question, machine)) for option in options]
+    calibrated = best_calibrations(machine)
+    every = tuple(with_speed(option, machine, calibrated) for option in options)
+    return Fit(machine, every, assumptions, complete=in_part or not machine.gpus).asked(question)
+
+
+def laid_out_whole(question: FitQuestion, machine: MachineProfile) -> list[Option]:
+    """Each model of the catalogue in its best file that fits whole, without its speed: most of the work of a `Fit`."""
+    settings_for = _settings_for(question, machine)
+    return [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
+
+
+def _settings_for(question: FitQuestion, machine: MachineProfile) -> SettingsFor:
     overrides = {} if question.context is None else {"context": question.context}
 
     def settings_for(model: ModelMetadata) -> RunSettings:
         return resolve_settings(overrides, model, has_gpu=bool(machine.gpus), machine=machine)
 
-    options = [best_whole(model, machine, settings_for) for model in catalogue().models if model.generates]
-    if in_part:
-        options = [best_in_part(option, machine, settings_for) for option in options]
-    calibrated = best_calibrations(machine)
-    every = tuple(with_speed(option, machine, calibrated) for option in options)
-    return Fit(machine, every, assumptions, complete=in_part or not machine.gpus).asked(question)
+    return settings_for
 
 
 def led_by(choice: Option, options: Sequence[Option]) -> tuple[Option, ...]:

@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from advisor.ahead import Ahead
 from advisor.collector import collect_in_short_pauses, collect_less_often
+from advisor.engine.recipe import usable_cores
 from advisor.errors import MissingPartError, QuestionError
 from advisor.paths import streamlit_folder
 from advisor.settings import HOSTED, settings
@@ -46,6 +48,8 @@ def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) ->
         settings.cache_clear()
     # uvicorn takes the visitor's address out of X-Forwarded-For only where these send it.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings().trusted_proxies)
+    # Before anything large is imported, which takes as long as the other process needs.
+    ahead = Ahead() if usable_cores() > 1 else None
     import streamlit as st
 
     from advisor.ui.streamlit_costs import spare
@@ -58,7 +62,7 @@ def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) ->
     logging.getLogger("uvicorn.access").disabled = True
     options = server_options(host, chosen, hosted=settings().hosted)
     middleware = server_layers(options["server.allowedHosts"])
-    app = st.App(entry, lifespan=_announced(address), routes=server_routes(), middleware=middleware)
+    app = st.App(entry, lifespan=_announced(address, ahead), routes=server_routes(), middleware=middleware)
     app.run(config=options)
 
 
@@ -159,12 +163,12 @@ def _flat(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return options
 
 
-def _announced(address: str) -> Any:
+def _announced(address: str, ahead: Ahead | None) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         print(f"Headroom is at {address} (Ctrl-C stops it).", flush=True)
         # The address answers at once; what the first visitor will need is imported while the browser opens.
-        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=_warm_up, args=(ahead,), name="warm-up", daemon=True).start()
         yield
 
     return lifespan
@@ -182,14 +186,15 @@ def _few_arenas() -> None:
 _M_ARENA_MAX = -8
 
 
-def _warm_up() -> None:
-    from advisor.ui.warm import warm_up
+def _warm_up(ahead: Ahead | None) -> None:
+    from advisor.ui.warm import warm_up, warm_up_others
 
     collect_less_often()
-    # First what the first visitor waits for, then what figures will import.
-    warm_up()
+    # First what the first visitor waits for, then what figures will import and what the next question needs.
+    warm_up(ahead)
     import plotly.graph_objects  # noqa: F401
 
+    warm_up_others(ahead)
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
     gc.freeze()

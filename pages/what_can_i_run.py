@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from advisor.ahead import USUAL_CONTEXT
 from advisor.fit import led_by
 from advisor.paths import pages_folder
 from advisor.question import FitQuestion, Question, RecommendQuestion
@@ -14,7 +15,6 @@ from advisor.ui.later import later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
 from advisor.ui.state import address_of, complaints, open_question, publish
-from advisor.ui.warm import USUAL_CONTEXT
 from advisor.words import best_line, result_row, tokens
 
 PAGE = "fit"

@@ -53,6 +53,12 @@ class Here:
             assert self._found is not None
             return self._found
 
+    def adopt(self, found: Detection) -> None:
+        """Take over all that another process found, unless this one has looked already."""
+        with self._lock:
+            if self._found is None:
+                self._found = found
+
     def again(self) -> Detection:
         """Look anew: memory in use changes, and a card may have been put in."""
         with self._lock:
@@ -60,7 +66,7 @@ class Here:
         return self.whole()
 
     def _start(self) -> None:
-        if self._worker is None:
+        if self._worker is None and not (self._found and self._found.complete):
             self._worker = threading.Thread(target=self._look, name="detect", daemon=True)
             self._worker.start()
 

@@ -224,9 +224,23 @@ def _copies_ends(asked: Asked) -> bool:
     return any(request.size and request.size[2] == END_WEIGHT for segment in segments.values() for request in segment)
 
 
-@lru_cache(maxsize=1024)
+Layouts = dict[Asked, tuple[Requests, ...]]
+LAYOUTS: Layouts = {}
+"""The layouts that are kept, the oldest first: those made here, and those that another process made and handed over."""
+_MOST_LAYOUTS = 1024
+
+
 def _requests(asked: Asked) -> tuple[Requests, ...]:
     """What each device's allocator is asked for, whatever the context and the bytes of the weights."""
+    found = LAYOUTS.get(asked)
+    if found is None:
+        found = LAYOUTS[asked] = _made(asked)
+        for oldest in list(LAYOUTS)[:-_MOST_LAYOUTS]:
+            LAYOUTS.pop(oldest, None)
+    return found
+
+
+def _made(asked: Asked) -> tuple[Requests, ...]:
     shape, blocks, ends, pipelined = asked
     # Copies for a pipeline are all taken before any other leaf, whichever block has them.
     if not (pipelined and any(INDEXER in block.named for block in blocks)):

@@ -4,9 +4,10 @@ Sources: src/llama-graph.cpp and src/models/ of the pinned engine.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from gguf.constants import GGMLQuantizationType
 
@@ -77,6 +78,10 @@ class Block:
 
     def __hash__(self) -> int:
         return self.identity
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was computed: in another process the same texts have other hashes."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One model of the catalogue: what its file says of it, and all that follows from that (`CatalogueModel`)."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, cached_property, lru_cache
@@ -108,6 +108,10 @@ class CatalogueModel(ListedModel):
 
     entry: ModelEntry = field(repr=False)
 
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        """Pickled by its id: another process has the same catalogue."""
+        return _of_catalogue, (self.id,)
+
     @property
     def architecture(self) -> str:
         """As general.architecture has it."""
@@ -164,6 +168,12 @@ class CatalogueModel(ListedModel):
     def quantized(self, quantization: str) -> ModelMetadata:
         """The model in `quantization`, as llama-quantize would make it. Raises QuestionError where there is no such one."""
         return _quantized(self, parse_quantization(quantization))
+
+
+def _of_catalogue(id_: str) -> CatalogueModel:
+    from advisor.models.library import catalogue  # which is made of these
+
+    return catalogue().find(id_)
 
 
 @lru_cache(maxsize=4096)

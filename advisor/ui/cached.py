@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from advisor.calibrated import best_calibration_mark, best_calibrations
@@ -46,6 +46,10 @@ class Kept(Generic[V]):
                 answers.append(make())
             return answers[0]
 
+    def put(self, key: str, answer: V) -> None:
+        """Keep an answer that was made elsewhere, unless one is kept."""
+        self.get(key, lambda: answer)
+
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
@@ -69,10 +73,20 @@ RECOMMENDED: Kept[Recommended] = Kept()
 
 def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
     """The ranked options of a machine. Every purpose and least speed is answered from the same plans."""
-    about = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
+    about = _about_fit(question.context, machine, assumptions, in_part=in_part)
     plain = FitQuestion(**question.machine_fields(), context=question.context)
     every = FITS.get(about, lambda: fit_for(plain, machine, assumptions, in_part=in_part))
     return FITS.get(f"{question.purpose} {question.min_tps} {about}", lambda: every.asked(question))
+
+
+def keep_fit(fit: Fit, assumptions: tuple[str, ...]) -> None:
+    """Answer with `fit`, of models that fit whole, where its machine and context are asked for."""
+    about = _about_fit(fit.question.context, fit.machine, assumptions, in_part=False)
+    FITS.put(about, replace(fit, assumptions=assumptions))
+
+
+def _about_fit(context: int | None, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> str:
+    return f"{context} {in_part} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
 
 
 def answer_on(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:

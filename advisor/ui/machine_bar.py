@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from advisor.ahead import USUAL_MACHINES
 from advisor.errors import HeadroomError
 from advisor.machines.adjust import adjust
 from advisor.machines.here import HERE
@@ -24,8 +25,8 @@ M = TypeVar("M", bound=MachineAsked)
 
 NUMBERS = "numbers"
 """The entry of the list that means: described by numbers alone."""
-USUAL = "rtx-3060-12gb"
-"""What a hosted site shows to a visitor who has named no machine yet, for it looks at none of its own: a modest card."""
+USUAL = USUAL_MACHINES[0]
+"""What a hosted site shows to a visitor who has named no machine yet, for it looks at none of its own."""
 _FIELDS = {
     "--memory-gib": "the memory",
     "--ram-gib": "the system memory",

@@ -37,3 +37,17 @@ def test_probes_are_asked_once_until_asked_again() -> None:
     here = Here(look, look)
     assert [here.whole().profile.name for _ in range(3)] == ["look 1"] * 3
     assert here.again().profile.name == "look 2"
+
+
+def test_what_another_process_found_is_taken_over_unless_this_one_has_looked() -> None:
+    def never() -> Detection:
+        raise AssertionError("it was looked at again")
+
+    here = Here(never, never)
+    here.adopt(found("handed over", complete=True))
+    assert here.now().profile.name == here.whole().profile.name == "handed over"
+    assert not here.pending
+    here = Here(lambda: found("own", complete=False), lambda: found("own", complete=True))
+    here.now()
+    here.adopt(found("handed over", complete=True))
+    assert here.whole().profile.name == "own"

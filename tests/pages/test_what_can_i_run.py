@@ -202,7 +202,7 @@ def test_a_hosted_site_begins_with_the_answer_that_its_first_page_asks_for(app, 
             settings.cache_clear()
             hosted.setattr(warm, "here_now", lambda: None)
             FITS.clear()  # a full one would forget the first for the next
-            warm.warm_up()
+            warm.warm_up(None)
             begun = _whole_fits("rtx-3060-12gb")
             app.open()
             assert begun

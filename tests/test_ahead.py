@@ -1,0 +1,117 @@
+"""The second process that begins with the first answer: what it hands over is what this process would have made."""
+
+import copy
+
+import pytest
+
+from advisor import ahead as ahead_module
+from advisor.ahead import USUAL_CONTEXT, USUAL_MACHINES, Ahead, First
+from advisor.fit import fit_for
+from advisor.machines.here import Here
+from advisor.machines.library import find_machine
+from advisor.memory import compute
+from advisor.models.library import catalogue
+from advisor.question import FitQuestion
+from advisor.settings import HOSTED, settings
+from advisor.ui import warm
+from advisor.ui.cached import FITS, fit_on
+
+QUESTION = FitQuestion(context=USUAL_CONTEXT)
+
+
+@pytest.fixture
+def hosted(monkeypatch):
+    monkeypatch.setenv(HOSTED, "1")
+    settings.cache_clear()
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Nothing is kept from other tests, and nothing is left for them."""
+    monkeypatch.setattr(compute, "LAYOUTS", {})
+    compute._buffers.cache_clear()
+    FITS.clear()
+    yield
+    FITS.clear()
+
+
+def test_what_is_handed_over_is_what_is_made_here(hosted, kept):
+    ahead = Ahead()
+    first = ahead.first()
+    assert isinstance(first, First)
+    assert first.found is None
+    usual = find_machine(USUAL_MACHINES[0])
+    assert first.fit == fit_for(QUESTION, usual, in_part=False)
+    made_here = dict(compute.LAYOUTS)
+    compute.LAYOUTS.clear()
+    ahead.take_over_layouts()
+    assert made_here.items() <= compute.LAYOUTS.items()
+    # Those of the other machine are there too: to rank for one of its kind lays nothing out.
+    before = len(compute.LAYOUTS)
+    fit_for(QUESTION, find_machine("m2-8"), in_part=False)
+    assert len(compute.LAYOUTS) == before
+
+
+def test_at_home_the_machine_comes_with_the_answer():
+    first = Ahead().first()
+    assert isinstance(first, First)
+    assert first.found is not None
+    assert first.found.complete
+    assert first.found.profile == first.fit.machine
+    assert first.fit.question == QUESTION
+
+
+def test_a_process_that_is_ended_hands_nothing_over_and_nobody_waits():
+    ahead = Ahead()
+    ahead._process.kill()
+    assert ahead.first() is None
+    ahead.take_over_layouts()
+
+
+def test_a_process_that_hangs_is_waited_for_no_longer_than_that(monkeypatch):
+    monkeypatch.setattr(ahead_module, "_LONGEST_S", 0.01)
+    ahead = Ahead()
+    assert ahead.first() is None
+    ahead._process.kill()
+
+
+class _Handed:
+    """An `Ahead` that has this for the server."""
+
+    def __init__(self, first):
+        self._first = first
+
+    def first(self):
+        return self._first
+
+
+def test_the_first_page_has_the_answer_and_the_machine_that_were_handed_over(monkeypatch, kept):
+    first = Ahead().first()
+    assert isinstance(first, First)
+    here = Here()
+    monkeypatch.setattr(warm, "HERE", here)
+    monkeypatch.setattr(warm, "first_machine", lambda: (here.now().profile, ()))
+    monkeypatch.setattr("advisor.ui.cached.fit_for", lambda *_, **__: pytest.fail("it was ranked anew"))
+    warm.warm_up(_Handed(first))
+    assert here.now() == first.found
+    assert not here.pending
+    assert fit_on(QUESTION, here.now().profile, (), in_part=False).options == first.fit.options
+
+
+def test_another_machine_than_the_one_handed_over_is_ranked_here(monkeypatch, kept, hosted):
+    other = find_machine("rtx-4090")
+    first = First(fit_for(QUESTION, find_machine(USUAL_MACHINES[0]), in_part=False), None)
+    monkeypatch.setattr(warm, "first_machine", lambda: (other, ()))
+    warm.warm_up(_Handed(first))
+    assert fit_on(QUESTION, other, (), in_part=False).machine == other
+
+
+def test_a_model_of_the_catalogue_comes_back_as_the_same():
+    model = catalogue().find("llama-3.1-8b")
+    assert copy.deepcopy(model) is model
+
+
+def test_layouts_are_kept_up_to_a_number(monkeypatch, kept):
+    monkeypatch.setattr(compute, "_MOST_LAYOUTS", 8)
+    fit_for(QUESTION, find_machine("rtx-4090"), in_part=False)
+    assert len(compute.LAYOUTS) == 8
