@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from advisor.fit import Fit
     from advisor.machines.detect import Detection
     from advisor.memory.compute import Layouts
+    from advisor.recommend import Recommended
 
 USUAL_CONTEXT = 8192
 """The context that the landing page asks for where nobody chose one."""
@@ -46,14 +47,23 @@ class Ahead:
 
     def first(self) -> First | None:
         """Wait for the first answer; None where the process could not give it, for whatever reason."""
-        return self._next()  # type: ignore[return-value]
+        found = self._next()
+        return found if isinstance(found, First) else None
+
+    def recommended(self) -> "Recommended | None":
+        """Wait for what is recommended there, after `first`."""
+        from advisor.recommend import Recommended
+
+        found = self._next()
+        return found if isinstance(found, Recommended) else None
 
     def take_over_layouts(self) -> None:
-        """Wait for all layouts that were made on the way, and keep them. Asked after `first`."""
+        """Wait for all layouts that were made on the way, and keep them. Asked last."""
         from advisor.memory.compute import LAYOUTS
 
-        while (layouts := self._next()) is not None:
-            LAYOUTS.update(layouts)  # type: ignore[call-overload]
+        while (found := self._next()) is not None:
+            if isinstance(found, dict):
+                LAYOUTS.update(found)
 
     def _next(self) -> object:
         try:
@@ -73,7 +83,8 @@ def _work(sender: Connection) -> None:
     from advisor.machines.here import HERE
     from advisor.machines.library import find_machine
     from advisor.memory.compute import LAYOUTS
-    from advisor.question import FitQuestion
+    from advisor.question import FitQuestion, RecommendQuestion
+    from advisor.recommend import recommend_for
 
     collect_rarely()
     question, found = FitQuestion(context=USUAL_CONTEXT), None
@@ -83,6 +94,7 @@ def _work(sender: Connection) -> None:
         found = HERE.whole()
         machine = found.profile
     sender.send(First(fit_for(question, machine, in_part=False), found))
+    sender.send(recommend_for(RecommendQuestion(context=USUAL_CONTEXT), machine))
     if hasattr(os, "nice"):
         os.nice(19)  # nobody waits for what follows, and the visitor's browser needs the cores
     sent: Layouts = {}

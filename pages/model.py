@@ -12,8 +12,9 @@ from advisor.memory.curves import Curves
 from advisor.models.metadata import ModelMetadata
 from advisor.question import ModelQuestion
 from advisor.reports.making import report_of_estimate
+from advisor.settings import settings
 from advisor.ui.cached import answer_on, curves_on
-from advisor.ui.chart import chart
+from advisor.ui.chart import FOLLOW_S, Charts
 from advisor.ui.engine_grade import PATIENCE_S, EngineAnswer, ask_engine, look_again
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
@@ -53,8 +54,8 @@ for complaint in complaints(PAGE, (opened.complaint, chosen.complaint, wrong)):
     said.warning(inert(complaint))
 
 
-def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves) -> None:
-    """The answer and its figures by the best grade that is known now; drawn again alone when the engine's is there."""
+def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves, charts: Charts) -> None:
+    """The answer and its figure by the best grade that is known now; drawn again alone when the engine's is there."""
     known = answer.now()
     result = known.result
     with heading:
@@ -63,7 +64,7 @@ def figures(answer: EngineAnswer, heading: DeltaGenerator, curves: Curves) -> No
     grade_line(known)
     stack = stacked_memory(result.plan)
     legend(key_of(stack), key="stack_legend")
-    chart(stack, key="stack", alt=stack_text(result.plan))
+    charts.add(stack, key="stack", alt=stack_text(result.plan))
     plan_table(result)
     difference_table(known)
     if known.pending:
@@ -77,20 +78,21 @@ def show(model: ModelMetadata) -> None:
     answer = ask_engine(question, model, chosen.machine, chosen.assumptions, formula)
     curves = curves_on(question, model, chosen.machine)
     answer.wait(PATIENCE_S)
+    charts = Charts()
     with shown:
         if shared.beside:
-            two_settings_view(shared, chosen.machine, chosen.assumptions, formula, curves)
+            two_settings_view(shared, chosen.machine, chosen.assumptions, formula, curves, charts)
         # Only what the engine may still change is drawn again alone: Streamlit keeps a copy of the page's frame for it.
         draw = figures if answer.coming is None else st.fragment(figures)
-        draw(answer, said.container(), curves)
-        speed_view(known)
+        draw(answer, said.container(), curves, charts)
+        speed_view(known, charts)
         st.subheader("Memory against context", anchor=False)
         st.caption(curves_said(curves, formula, question.gpu_layers))
         lines = memory_by_context(curves.curves, curves.limit_bytes, formula.plan.settings.context)
         legend(key_of(lines), key="curves_legend")
-        chart(lines, key="curves", alt=curves_text(curves))
+        charts.add(lines, key="curves", alt=curves_text(curves))
         if runtime in LLAMA_RUNTIMES:
-            quantization_view(model)
+            quantization_view(model, charts)
         if chosen.here and not picked.in_browser:
             verify_button(question)
         if picked.in_browser:
@@ -98,6 +100,8 @@ def show(model: ModelMetadata) -> None:
         else:
             address_of(shared, here=chosen.here)
         share(partial(report_of_estimate, formula), key="model")
+    # Nothing is on the screen yet that a figure could hold up when a page is opened; a hosted site gives its time to others.
+    charts.draw(after_s=0 if opened.fresh or settings().hosted else FOLLOW_S)
 
 
 if picked.model is None:

@@ -11,10 +11,11 @@ from advisor.machines.here import Here
 from advisor.machines.library import find_machine
 from advisor.memory import compute
 from advisor.models.library import catalogue
-from advisor.question import FitQuestion
+from advisor.question import FitQuestion, RecommendQuestion
+from advisor.recommend import recommend_for
 from advisor.settings import HOSTED, settings
 from advisor.ui import warm
-from advisor.ui.cached import FITS, fit_on
+from advisor.ui.cached import FITS, RECOMMENDED, fit_on, recommended_on
 
 QUESTION = FitQuestion(context=USUAL_CONTEXT)
 
@@ -30,9 +31,11 @@ def kept(monkeypatch):
     """Nothing is kept from other tests, and nothing is left for them."""
     monkeypatch.setattr(compute, "LAYOUTS", {})
     compute._buffers.cache_clear()
-    FITS.clear()
+    for one in (FITS, RECOMMENDED):
+        one.clear()
     yield
-    FITS.clear()
+    for one in (FITS, RECOMMENDED):
+        one.clear()
 
 
 def test_what_is_handed_over_is_what_is_made_here(hosted, kept):
@@ -42,6 +45,8 @@ def test_what_is_handed_over_is_what_is_made_here(hosted, kept):
     assert first.found is None
     usual = find_machine(USUAL_MACHINES[0])
     assert first.fit == fit_for(QUESTION, usual, in_part=False)
+    recommended = ahead.recommended()
+    assert recommended == recommend_for(RecommendQuestion(context=USUAL_CONTEXT), usual)
     made_here = dict(compute.LAYOUTS)
     compute.LAYOUTS.clear()
     ahead.take_over_layouts()
@@ -78,21 +83,28 @@ def test_a_process_that_hangs_is_waited_for_no_longer_than_that(monkeypatch):
 class _Handed:
     """An `Ahead` that has this for the server."""
 
-    def __init__(self, first):
-        self._first = first
+    def __init__(self, first, recommended=None):
+        self._first, self._recommended = first, recommended
 
     def first(self):
         return self._first
 
+    def recommended(self):
+        return self._recommended
+
 
 def test_the_first_page_has_the_answer_and_the_machine_that_were_handed_over(monkeypatch, kept):
-    first = Ahead().first()
+    ahead = Ahead()
+    first = ahead.first()
     assert isinstance(first, First)
     here = Here()
     monkeypatch.setattr(warm, "HERE", here)
     monkeypatch.setattr(warm, "first_machine", lambda: (here.now().profile, ()))
     monkeypatch.setattr("advisor.ui.cached.fit_for", lambda *_, **__: pytest.fail("it was ranked anew"))
-    warm.warm_up(_Handed(first))
+    monkeypatch.setattr("advisor.ui.cached.recommend_for", lambda *_, **__: pytest.fail("it was weighed anew"))
+    recommended = ahead.recommended()
+    warm.warm_up(_Handed(first, recommended))
+    assert recommended_on(RecommendQuestion(context=USUAL_CONTEXT), first.fit.machine, ()) == recommended
     assert here.now() == first.found
     assert not here.pending
     assert fit_on(QUESTION, here.now().profile, (), in_part=False).options == first.fit.options

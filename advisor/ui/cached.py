@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from advisor.calibrated import best_calibration_mark, best_calibrations
@@ -46,10 +46,6 @@ class Kept(Generic[V]):
                 answers.append(make())
             return answers[0]
 
-    def put(self, key: str, answer: V) -> None:
-        """Keep an answer that was made elsewhere, unless one is kept."""
-        self.get(key, lambda: answer)
-
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
@@ -71,22 +67,17 @@ HOLDERS: Kept[Holders] = Kept()
 RECOMMENDED: Kept[Recommended] = Kept()
 
 
-def fit_on(question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> Fit:
-    """The ranked options of a machine. Every purpose and least speed is answered from the same plans."""
-    about = _about_fit(question.context, machine, assumptions, in_part=in_part)
+def fit_on(
+    question: FitQuestion, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool, made: Fit | None = None
+) -> Fit:
+    """The ranked options of a machine. Every purpose and least speed is answered from the same plans.
+
+    `made` is the answer for the question's context, where another process has made it.
+    """
+    about = f"{question.context} {in_part} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
     plain = FitQuestion(**question.machine_fields(), context=question.context)
-    every = FITS.get(about, lambda: fit_for(plain, machine, assumptions, in_part=in_part))
+    every = FITS.get(about, lambda: made or fit_for(plain, machine, assumptions, in_part=in_part))
     return FITS.get(f"{question.purpose} {question.min_tps} {about}", lambda: every.asked(question))
-
-
-def keep_fit(fit: Fit, assumptions: tuple[str, ...]) -> None:
-    """Answer with `fit`, of models that fit whole, where its machine and context are asked for."""
-    about = _about_fit(fit.question.context, fit.machine, assumptions, in_part=False)
-    FITS.put(about, replace(fit, assumptions=assumptions))
-
-
-def _about_fit(context: int | None, machine: MachineProfile, assumptions: tuple[str, ...], *, in_part: bool) -> str:
-    return f"{context} {in_part} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
 
 
 def answer_on(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:
@@ -122,8 +113,14 @@ def holders_of(question: WhichQuestion) -> Holders:
     return HOLDERS.get(question.model_dump_json(), lambda: which_machine(question))
 
 
-def recommended_on(question: RecommendQuestion, machine: MachineProfile, assumptions: tuple[str, ...]) -> Recommended:
-    """What to run on a machine."""
+def recommended_on(
+    question: RecommendQuestion,
+    machine: MachineProfile,
+    assumptions: tuple[str, ...],
+    *,
+    made: Callable[[], Recommended | None] = lambda: None,
+) -> Recommended:
+    """What to run on a machine. `made` is asked first, where another process is making it; all others wait for that."""
     asked = {name: getattr(question, name) for name in ("purpose", "context", "min_tps", "model", "quant")}
     key = f"{asked} {assumptions} {machine.model_dump_json()} {best_calibration_mark(machine)}"
-    return RECOMMENDED.get(key, lambda: recommend_for(question, machine, assumptions))
+    return RECOMMENDED.get(key, lambda: made() or recommend_for(question, machine, assumptions))

@@ -9,11 +9,14 @@ from advisor.models.library import catalogue
 from advisor.models.metadata import ModelMetadata
 from advisor.models.published import band_of_publishers
 from advisor.quality_words import files_text, loss_sentence, size_band
-from advisor.ui.chart import chart
+from advisor.ui.chart import Charts
 
 
-def quantization_view(model: ModelMetadata) -> None:
-    """Size against expected loss for the usual files of a catalogue model; nothing for a file, which is what it is."""
+def quantization_view(model: ModelMetadata, charts: Charts) -> None:
+    """Size against expected loss for the usual files of a catalogue model; nothing for a file, which is what it is.
+
+    The figure is left to `charts`.
+    """
     if not model.predicted or model.quantization is None:
         return
     listed = catalogue().by_id.get(model.id)
@@ -25,4 +28,4 @@ def quantization_view(model: ModelMetadata) -> None:
     native = listed.native_quantization == chosen
     loss = None if native else quantization_loss(chosen, listed.parameters)
     st.caption(f"{loss_sentence(chosen, loss)} {size_band(chosen, band_of_publishers(listed, chosen))}")
-    chart(size_and_loss(files, chosen), key="files", alt=files_text(files, chosen))
+    charts.add(size_and_loss(files, chosen), key="files", alt=files_text(files, chosen))

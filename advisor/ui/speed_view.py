@@ -7,7 +7,7 @@ from advisor.estimate import Estimate
 from advisor.figures.speed import key_of, speed_by_depth
 from advisor.speed.forecast import Range
 from advisor.ui.cached import Answer
-from advisor.ui.chart import chart
+from advisor.ui.chart import Charts
 from advisor.ui.inert import inert
 from advisor.ui.tables import Kind, Number, legend, numbers, table
 from advisor.units import format_number
@@ -21,8 +21,11 @@ _GRADES = {
 }
 
 
-def speed_view(answer: Answer) -> None:
-    """The block of a model's page; a sentence where the speed is not known. Nothing without a machine."""
+def speed_view(answer: Answer, charts: Charts) -> None:
+    """The block of a model's page; a sentence where the speed is not known. Nothing without a machine.
+
+    The figure is left to `charts`.
+    """
     result = answer.result
     speed, machine = result.speed, result.machine
     if machine is None:
@@ -52,7 +55,7 @@ def speed_view(answer: Answer) -> None:
     st.caption(inert(" ".join((f"{felt(speed.generate_tps.expected).capitalize()}.", *speed.basis))))
     st.caption("Generation slows down as the context fills: each token reads all keys and values before it.")
     legend(key_of(), key="speed_legend")
-    chart(speed_by_depth(answer.speeds, result.plan.settings.depth), key="speed_by_depth", alt=speeds_text(answer.speeds))
+    charts.add(speed_by_depth(answer.speeds, result.plan.settings.depth), key="speed_by_depth", alt=speeds_text(answer.speeds))
 
 
 def _rate(rate: Range | None) -> str:

@@ -10,7 +10,7 @@ from advisor.memory.curves import Curves
 from advisor.question import ModelQuestion
 from advisor.two_settings import TwoSettings, two_stacks_text
 from advisor.ui.cached import curves_on
-from advisor.ui.chart import chart
+from advisor.ui.chart import Charts
 from advisor.ui.inert import inert
 from advisor.ui.model_picker import model_of
 from advisor.ui.state import Opened
@@ -50,9 +50,12 @@ def _keep(setting: str | None) -> None:
 
 
 def two_settings_view(
-    question: ModelQuestion, machine: MachineProfile, assumptions: tuple[str, ...], b: Estimate, curves: Curves
+    question: ModelQuestion, machine: MachineProfile, assumptions: tuple[str, ...], b: Estimate, curves: Curves, charts: Charts
 ) -> None:
-    """Draw A and B on the same memories, and what differs. `b` and `curves` are the answer to `question`, by formula."""
+    """Draw A and B on the same memories, and what differs. `b` and `curves` are the answer to `question`, by formula.
+
+    The figure is left to `charts`.
+    """
     st.subheader("A and B", anchor=False)
     try:
         other = question.other()
@@ -66,6 +69,6 @@ def two_settings_view(
     st.markdown(inert(both.said()))
     stacks = stacks_side_by_side(a.plan, b.plan)
     legend(key_of(stacks), key="two_stacks_legend")
-    chart(stacks, key="two_stacks", alt=two_stacks_text(a.plan, b.plan))
+    charts.add(stacks, key="two_stacks", alt=two_stacks_text(a.plan, b.plan))
     table(("What", "A", "B", "Difference"), both.rows(), key="two_settings", kinds=("", "right", "right", "right"), stack=True)
     st.caption("Both by formula, on the same machine. Below is B alone.")

@@ -1,11 +1,14 @@
 """The first visitor's answer, begun while the browser still opens: what this machine can run."""
 
+from dataclasses import replace
+
 from advisor.ahead import USUAL_CONTEXT, Ahead
 from advisor.fit import laid_out_whole
 from advisor.machines.here import HERE
-from advisor.question import FitQuestion
+from advisor.question import FitQuestion, RecommendQuestion
+from advisor.recommend import Recommended
 from advisor.settings import settings
-from advisor.ui.cached import fit_on, keep_fit
+from advisor.ui.cached import fit_on, recommended_on
 from advisor.ui.found_here import here_now
 from advisor.ui.machine_bar import first_machine
 
@@ -15,19 +18,24 @@ def warm_up(ahead: Ahead | None) -> None:
 
     `ahead` has begun with it; without, the machine is taken as far as it is known at once, and again once it is known wholly.
     """
+    question, asked = FitQuestion(context=USUAL_CONTEXT), RecommendQuestion(context=USUAL_CONTEXT)
     first = ahead and ahead.first()
-    if first:
-        if first.found is not None:
-            HERE.adopt(first.found)
-        machine, assumptions = first_machine()
-        if machine == first.fit.machine:
-            keep_fit(first.fit, assumptions)
-    question = FitQuestion(context=USUAL_CONTEXT)
-    fit_on(question, *first_machine(), in_part=False)
+    if first and first.found is not None:
+        HERE.adopt(first.found)
+    machine, assumptions = first_machine()
+    if ahead and first and machine == first.fit.machine:
+        fit_on(question, machine, assumptions, in_part=False, made=replace(first.fit, assumptions=assumptions))
+        recommended_on(asked, machine, assumptions, made=lambda: _said(ahead.recommended(), assumptions))
+    else:
+        fit_on(question, machine, assumptions, in_part=False)
     if not settings().hosted:
         HERE.whole()
         fit_on(question, *first_machine(), in_part=False)
     here_now()
+
+
+def _said(found: Recommended | None, assumptions: tuple[str, ...]) -> Recommended | None:
+    return found and replace(found, assumptions=assumptions)
 
 
 def warm_up_others(ahead: Ahead | None) -> None:
