@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from advisor.errors import GGUFError, GGUFPartMissingError, GGUFSplitError, GGUFTensorNameError
 from advisor.models.gguf_stream import Allowance
@@ -16,23 +16,41 @@ if TYPE_CHECKING:
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,9})-of-(?P<count>\d{5,9})(?P<suffix>\.gguf)", re.IGNORECASE | re.DOTALL)
 
 
+class Part(NamedTuple):
+    """What the name of one part of a split model says."""
+
+    stem: str
+    number: int
+    """From 1 up, of sound names."""
+    parts: int
+    """Of the whole model."""
+    suffix: str
+    """".gguf", as it is written."""
+
+
+def part_of(name: str) -> Part | None:
+    """What a file name says of the part that it is; None where it is not that of a part."""
+    match = _PART.fullmatch(name)
+    return Part(match["stem"], int(match["number"]), int(match["count"]), match["suffix"]) if match else None
+
+
 def model_stem(name: str) -> str:
     """A file name without ".gguf" and without the number of its part."""
-    match = _PART.fullmatch(name)
-    if match:
-        return match["stem"]
+    part = part_of(name)
+    if part:
+        return part.stem
     return name[:-5] if name.lower().endswith(".gguf") else name
 
 
 def part_names(name: str, count: int) -> tuple[str, ...]:
     """File names of all `count` parts, from that of one. Raises GGUFSplitError where `name` does not say that it is one."""
-    match = _PART.fullmatch(name)
-    if match is None or int(match["count"]) != count:
+    part = part_of(name)
+    if part is None or part.parts != count:
         raise GGUFSplitError(
             f"is a part of a model split into {count:,}, and its name does not say so",
             advice=f'give the parts the names they were published with, such as "{model_stem(name)}-00001-of-{count:05}.gguf"',
         )
-    return tuple(f"{match['stem']}-{number:05}-of-{count:05}{match['suffix']}" for number in range(1, count + 1))
+    return tuple(f"{part.stem}-{number:05}-of-{count:05}{part.suffix}" for number in range(1, count + 1))
 
 
 def join_parts(headers: "Sequence[GGUFHeader]") -> "GGUFHeader":

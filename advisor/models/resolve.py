@@ -12,6 +12,7 @@ from pathlib import Path
 
 from advisor.errors import GGUFFileError, HubError, HubNotFoundError, HubOfflineError, MissingPartError, QuestionError
 from advisor.models.gguf_header import GGUFHeader, read_header
+from advisor.models.gguf_split import part_of
 from advisor.models.hf_config import CONFIG_NAME, model_from_config
 from advisor.models.library import CatalogueModel, catalogue
 from advisor.models.metadata import ModelMetadata, model_from_header, quantization_in_name
@@ -139,8 +140,8 @@ def _model_in(folder: Path) -> Path:
 
 
 def _later_part(name: str) -> bool:
-    match = re.search(r"-(\d{5,9})-of-\d{5,9}\.gguf$", name, re.IGNORECASE)
-    return match is not None and int(match[1]) > 1
+    part = part_of(name)
+    return part is not None and part.number > 1
 
 
 def _from_gguf(path: Path, quantization: str | None) -> ModelMetadata:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from advisor.errors import MissingPartError, QuestionError
-from advisor.models.gguf_split import model_stem
+from advisor.models.gguf_split import model_stem, part_of
 from advisor.models.metadata import quantization_in_name
 
 Source = Literal["folder", "hugging-face", "ollama", "lm-studio"]
@@ -26,7 +26,6 @@ MOST_ENTRIES = 100_000
 DEEPEST = 10
 SECONDS = 2.0
 _MOST_CONFIG = 2**20
-_PART = re.compile(r"-(\d{5,9})-of-(\d{5,9})\.gguf$", re.IGNORECASE)
 _BESIDE = re.compile(r"mmproj|imatrix|^mtp-|eagle3-|dflash-|dspark-|ggml-vocab-", re.IGNORECASE)
 """Names of GGUF files that are no language model (as llama.cpp common/download.cpp:638-651 tells them apart)."""
 _CACHED = re.compile(r"models--(?P<repo>.+?)/snapshots/[^/]+/(?P<path>.+)", re.DOTALL)
@@ -142,12 +141,11 @@ class _Walk:
         for path, status in self._files.values():
             if _BESIDE.search(path.name):
                 continue
-            match = _PART.search(path.name)
-            if match is None:
+            part = part_of(path.name)
+            if part is None:
                 yield _gguf(path, status.st_size, status.st_mtime, source)
             else:
-                key = (path.parent, path.name[: match.start()].lower(), int(match[2]))
-                splits.setdefault(key, []).append((int(match[1]), path, status))
+                splits.setdefault((path.parent, part.stem.lower(), part.parts), []).append((part.number, path, status))
         for (_, _, count), parts in splits.items():
             parts.sort(key=lambda part: part[0])
             if parts[0][0] == 1:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from advisor.errors import QuestionError
-from advisor.models.gguf_split import part_names
+from advisor.models.gguf_split import part_names, part_of
 from advisor.models.metadata import quantization_in_name
 from advisor.models.quantization_names import parse_quantization
 
@@ -17,7 +17,6 @@ CONFIG, INDEX = "config.json", "model.safetensors.index.json"
 MOST_FILES = 20_000
 _LONGEST_PATH = 512
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_PART = re.compile(r"-(\d{5,9})-of-(\d{5,9})\.gguf$", re.IGNORECASE)
 # gguf_filename_is_model, llama.cpp common/download.cpp:638-651: what lies beside models and is none.
 _BESIDE = re.compile(r"imatrix|mtp-|eagle3-|dflash-|dspark-", re.IGNORECASE)
 _USUAL = ("Q4_K_M", "Q8_0")
@@ -168,9 +167,9 @@ def _listed(models: Iterable[HubModel]) -> str:
 def _models(files: list[HubFile]) -> tuple[HubModel, ...]:
     groups: dict[str, list[HubFile]] = {}
     for file in sorted(files, key=lambda file: file.path):
-        match = _PART.search(file.path)
+        part, folder = part_of(file.name), file.path[: -len(file.name)]
         # All parts of one model share folder, stem and count.
-        stem = f"{file.path[: match.start()]}\n{int(match[2])}" if match else file.path[: -len(".gguf")]
+        stem = f"{folder}{part.stem}\n{part.parts}" if part else file.path[: -len(".gguf")]
         groups.setdefault(stem, []).append(file)
     found = [_model(stem.split("\n")[0], parts) for stem, parts in groups.items()]
     return tuple(sorted(found, key=lambda model: (model.size is None, model.size or 0, model.stem)))
@@ -179,11 +178,11 @@ def _models(files: list[HubFile]) -> tuple[HubModel, ...]:
 def _model(stem: str, parts: list[HubFile]) -> HubModel:
     path = PurePosixPath(stem)
     label = quantization_in_name(path.name) or (quantization_in_name(path.parent.name) if path.parent.name else None)
-    match = _PART.search(parts[0].path)
-    if match is None or int(match[2]) > MOST_FILES:
+    first = part_of(parts[0].name)
+    if first is None or first.parts > MOST_FILES:
         return HubModel(stem, label, tuple(parts))
     here = {part.name for part in parts}
-    missing = tuple(name for name in part_names(parts[0].name, int(match[2])) if name not in here)
+    missing = tuple(name for name in part_names(parts[0].name, first.parts) if name not in here)
     return HubModel(stem, label, tuple(parts), missing)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advisor.errors import HubError, QuestionError
@@ -69,6 +69,7 @@ ANY = st.one_of(TEXTS, st.integers(), st.none(), st.floats(), st.lists(st.none()
 
 
 @given(st.lists(st.tuples(ANY, ANY, ANY), max_size=8), TEXTS)
+@example([("-00000-OF-00000.GGUF", 1, None), ("a/-00001-of-00000.gguf", 1, None)], "")
 def test_lists_of_files(rows: list[tuple[object, object, object]], tag: str) -> None:
     found = repository("o/r", "main", [hub_file(*row) for row in rows], gated=False)
     for model in found.models:
