@@ -61,6 +61,7 @@ class Answer:
 
 
 ANSWERS: Kept[Answer] = Kept(_MOST_ANSWERS)
+BY_ENGINE: Kept[Estimate] = Kept(_MOST_ANSWERS)
 FITS: Kept[Fit] = Kept()
 CURVES: Kept[Curves] = Kept()
 HOLDERS: Kept[Holders] = Kept()
@@ -81,12 +82,21 @@ def fit_on(
 
 
 def answer_on(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:
-    """The answer to a question by formula. Of what is read from files nothing is kept: they may change on the disk."""
-    if not model.source.startswith(CATALOGUE) or question.mmproj or question.draft:
+    """The answer to a question by formula."""
+    key = key_of_answer(question, model, machine, assumptions)
+    if key is None:
         return _answer(question, model, machine, assumptions)
-    asked = f"{model.id} {model.quantization} {question.model_dump_json()} {assumptions}"
-    key = f"{asked} {machine.model_dump_json()} {best_calibration_mark(machine)}"
     return ANSWERS.get(key, lambda: _answer(question, model, machine, assumptions))
+
+
+def key_of_answer(
+    question: Question, model: ModelMetadata, machine: MachineProfile | None, assumptions: tuple[str, ...]
+) -> str | None:
+    """What an answer is kept by. None of what is read from files: they may change on the disk, so nothing is kept."""
+    if not model.source.startswith(CATALOGUE) or question.mmproj or question.draft:
+        return None
+    asked = f"{model.id} {model.quantization} {question.model_dump_json()} {assumptions}"
+    return asked if machine is None else f"{asked} {machine.model_dump_json()} {best_calibration_mark(machine)}"
 
 
 def _answer(question: Question, model: ModelMetadata, machine: MachineProfile, assumptions: tuple[str, ...]) -> Answer:

@@ -20,6 +20,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.models.metadata import ModelMetadata
 from advisor.question import Question
 from advisor.settings import settings
+from advisor.ui.cached import BY_ENGINE, key_of_answer
 from advisor.ui.component_files import component_files
 
 PATIENCE_S = 0.15
@@ -112,8 +113,11 @@ def _broke_down(answer: "Future[Estimate]") -> bool:
 
 
 def _planned(question: Question, model: ModelMetadata, machine: MachineProfile | None, said: tuple[str, ...]) -> Estimate:
+    key = key_of_answer(question, model, machine, said)
     try:
-        return estimate_for(question, model, machine, said)
+        if key is None:
+            return estimate_for(question, model, machine, said)
+        return BY_ENGINE.get(key, lambda: estimate_for(question, model, machine, said))
     except HeadroomError:
         raise
     except Exception as error:

@@ -15,7 +15,7 @@ from advisor.engine.status import EngineStatus
 from advisor.models.library import Catalogue, catalogue
 from advisor.paths import pages_folder
 from advisor.ui import chart, engine_grade, found_here
-from advisor.ui.cached import ANSWERS, CURVES, FITS, RECOMMENDED
+from advisor.ui.cached import ANSWERS, BY_ENGINE, CURVES, FITS, RECOMMENDED
 
 APP = Path(__file__).resolve().parents[2] / "advisor" / "app.py"
 SMALL = ("qwen3-0.6b", "llama-3.1-8b", "llama-3.3-70b", "mixtral-8x7b", "gpt-oss-20b", "deepseek-r1-671b")
@@ -38,6 +38,7 @@ def fresh_caches():
     st.cache_data.clear()
     st.cache_resource.clear()
     ANSWERS.clear()
+    BY_ENGINE.clear()
     FITS.clear()
     CURVES.clear()
     RECOMMENDED.clear()

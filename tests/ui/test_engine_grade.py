@@ -1,6 +1,7 @@
 """The engine's answer takes the formula's place when it is there, never keeps a page waiting, and leaves it where it fails."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import streamlit as st
@@ -11,6 +12,7 @@ from advisor.estimate import estimate_for as real
 from advisor.models.resolve import resolve_model
 from advisor.question import Question
 from advisor.ui import engine_grade
+from advisor.ui.cached import BY_ENGINE
 from advisor.ui.engine_grade import BestKnown
 
 QUESTION = Question(model="gemma-3-270m", context=4096)
@@ -21,10 +23,12 @@ FORMULA = real(QUESTION, MODEL, None)
 @pytest.fixture
 def visit(monkeypatch):
     """A visit's state, with an engine that is installed."""
+    BY_ENGINE.clear()
     kept: dict[str, object] = {}
     monkeypatch.setattr(st, "session_state", kept)
     monkeypatch.setattr(engine_grade, "engine_status", lambda: EngineStatus("installed"))
-    return kept
+    yield kept
+    BY_ENGINE.clear()
 
 
 def ask(question=QUESTION):
@@ -113,6 +117,23 @@ def test_a_fault_of_ours_costs_no_figure(visit, monkeypatch, caplog):
     answer.wait(10)
     assert answer.now() == BestKnown(FORMULA, FORMULA, why_not="the engine's answer could not be used")
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_the_engine_once_said_of_the_catalogue_is_not_asked_again(visit, monkeypatch):
+    asked = []
+
+    def plan(question, *_):
+        asked.append(question.context)
+        return FORMULA
+
+    monkeypatch.setattr(engine_grade, "estimate_for", plan)
+    for context in (4096, 8192, 4096):
+        ask(QUESTION.model_copy(update={"context": context})).wait(10)
+    assert asked == [4096, 8192]
+    file = replace(MODEL, source="/models/file.gguf")
+    for context in (4096, 8192, 4096):
+        engine_grade.ask_engine(QUESTION.model_copy(update={"context": context}), file, None, (), FORMULA).wait(10)
+    assert asked == [4096, 8192, 4096, 8192, 4096]
 
 
 @pytest.mark.parametrize(
