@@ -14,7 +14,7 @@ from advisor.question import ModelQuestion
 from advisor.reports.making import report_of_estimate
 from advisor.settings import settings
 from advisor.ui.cached import answer_on, curves_on
-from advisor.ui.chart import FOLLOW_S, Charts
+from advisor.ui.chart import Charts, let_be_read
 from advisor.ui.engine_grade import PATIENCE_S, EngineAnswer, ask_engine, look_again
 from advisor.ui.inert import inert
 from advisor.ui.machine_bar import machine_bar
@@ -85,6 +85,9 @@ def show(model: ModelMetadata) -> None:
         # Only what the engine may still change is drawn again alone: Streamlit keeps a copy of the page's frame for it.
         draw = figures if answer.coming is None else st.fragment(figures)
         draw(answer, said.container(), curves, charts)
+        # A page that is opened shows nothing yet that could be held up; a hosted site has many to answer.
+        if not opened.fresh and not settings().hosted:
+            let_be_read()
         speed_view(known, charts)
         st.subheader("Memory against context", anchor=False)
         st.caption(curves_said(curves, formula, question.gpu_layers))
@@ -100,8 +103,7 @@ def show(model: ModelMetadata) -> None:
         else:
             address_of(shared, here=chosen.here)
         share(partial(report_of_estimate, formula), key="model")
-    # Nothing is on the screen yet that a figure could hold up when a page is opened; a hosted site gives its time to others.
-    charts.draw(after_s=0 if opened.fresh or settings().hosted else FOLLOW_S)
+    charts.draw()
 
 
 if picked.model is None:

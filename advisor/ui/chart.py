@@ -12,8 +12,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from advisor.figures.style import CONFIG, Figure
 
-FOLLOW_S = 0.06
-"""How long figures wait for the answer to be on the screen: a browser beside the server takes 40 ms."""
+READ_FIRST_S = 0.08
+"""How long it takes until an answer that was sent is on the screen: 60 ms in a browser beside the server."""
 _SLICE_S = 0.01
 
 
@@ -51,18 +51,20 @@ class Charts:
         else:
             self._waiting.append((st.container(), figure, key, alt))
 
-    def draw(self, *, after_s: float) -> None:
-        """Draw what was added, when the browser has had `after_s` seconds for what was sent before."""
+    def draw(self) -> None:
+        """Draw what was added."""
         waiting, self._waiting = self._waiting or [], None
-        _rest(after_s)
         for place, figure, key, alt in waiting:
             with place:
                 chart(figure, key=key, alt=alt)
 
 
-def _rest(seconds: float) -> None:
-    """Do nothing for a while. A run whose visitor has asked for the next one ends here: so it does where its state is read."""
+def let_be_read(seconds: float = READ_FIRST_S) -> None:
+    """Leave the browser to what was sent so far.
+
+    A run whose visitor has asked for the next one meanwhile ends here, as it does wherever its state is read.
+    """
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, _SLICE_S))
-        st.session_state.get("headroom:rest")
+        st.session_state.get("headroom:read")

@@ -1,12 +1,13 @@
 """Figures are drawn after all that is read, and not at all where the visitor has asked for something else meanwhile."""
 
+import time
 from contextlib import nullcontext
 
 import pytest
 import streamlit as st
 
 from advisor.ui import chart as drawing
-from advisor.ui.chart import Charts
+from advisor.ui.chart import Charts, let_be_read
 
 FIGURE = {"data": [], "layout": {}}
 
@@ -32,30 +33,31 @@ def drawn(monkeypatch):
     return keys
 
 
-def test_nothing_is_drawn_before_the_rest_and_all_of_it_after(drawn, monkeypatch):
-    rested = []
-    monkeypatch.setattr(drawing.time, "sleep", lambda seconds: rested.append((seconds, list(drawn))))
+def test_figures_are_drawn_when_all_else_is(drawn):
     charts = Charts()
     charts.add(FIGURE, key="stack", alt="")
     charts.add(FIGURE, key="curves", alt="")
     assert drawn == []
-    charts.draw(after_s=0.03)
+    charts.draw()
     assert drawn == ["stack", "curves"]
-    assert rested
-    assert all(seconds <= 0.03 and before == [] for seconds, before in rested)
 
 
 def test_what_is_drawn_again_alone_waits_for_nothing(drawn):
     charts = Charts()
-    charts.draw(after_s=0)
+    charts.draw()
     charts.add(FIGURE, key="stack", alt="")
     assert drawn == ["stack"]
 
 
-def test_a_run_that_is_over_draws_no_figure(drawn, monkeypatch):
+def test_the_answer_has_its_time(drawn):
+    began = time.monotonic()
+    let_be_read(0.05)
+    assert 0.05 <= time.monotonic() - began < 5
+
+
+def test_who_asks_for_something_else_meanwhile_does_not_wait(drawn, monkeypatch):
     monkeypatch.setattr(st, "session_state", Ended())
-    charts = Charts()
-    charts.add(FIGURE, key="stack", alt="")
+    began = time.monotonic()
     with pytest.raises(AnotherRunError):
-        charts.draw(after_s=60)
-    assert drawn == []
+        let_be_read(60)
+    assert time.monotonic() - began < 30
