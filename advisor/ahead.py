@@ -6,6 +6,7 @@ To start keeps one core busy for as long as ranking the catalogue takes another.
 import multiprocessing
 import os
 import signal
+import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,6 @@ from advisor.settings import settings
 if TYPE_CHECKING:
     from advisor.fit import Fit
     from advisor.machines.detect import Detection
-    from advisor.memory.compute import Layouts
     from advisor.recommend import Recommended
 
 USUAL_CONTEXT = 8192
@@ -25,6 +25,9 @@ USUAL_CONTEXT = 8192
 USUAL_MACHINES = ("rtx-3060-12gb", "m3-max-40")
 """Of the kinds that most will ask for: layouts depend on the kind of GPU, not on its size. The first, a modest card, is what a
 hosted site shows to a visitor who has named none."""
+FIRST_VISIT_S = 2.0
+"""How long a visitor who comes at once takes to see the first page whole. The browser needs the cores; what others will ask for
+is left until then."""
 _LONGEST_S = 20.0
 
 
@@ -57,13 +60,15 @@ class Ahead:
         found = self._next()
         return found if isinstance(found, Recommended) else None
 
-    def take_over_layouts(self) -> None:
-        """Wait for all layouts that were made on the way, and keep them. Asked last."""
+    def take_over_layouts(self) -> bool:
+        """Wait for the next layouts that were made on the way, this machine's first, and keep them; False where there are no
+        more. Asked last."""
         from advisor.memory.compute import LAYOUTS
 
-        while (found := self._next()) is not None:
-            if isinstance(found, dict):
-                LAYOUTS.update(found)
+        found = self._next()
+        if isinstance(found, dict):
+            LAYOUTS.update(found)
+        return found is not None
 
     def _next(self) -> object:
         try:
@@ -94,12 +99,13 @@ def _work(sender: Connection) -> None:
         found = HERE.whole()
         machine = found.profile
     sender.send(First(fit_for(question, machine, in_part=False), found))
+    until = time.monotonic() + FIRST_VISIT_S
     sender.send(recommend_for(RecommendQuestion(context=USUAL_CONTEXT), machine))
-    if hasattr(os, "nice"):
-        os.nice(19)  # nobody waits for what follows, and the visitor's browser needs the cores
-    sent: Layouts = {}
-    for name in ("", *USUAL_MACHINES):
-        if name:
-            laid_out_whole(question, find_machine(name))
+    sender.send(LAYOUTS)
+    time.sleep(max(0.0, until - time.monotonic()))
+    for name in USUAL_MACHINES:
+        sent = set(LAYOUTS)
+        laid_out_whole(question, find_machine(name))
         sender.send({asked: layout for asked, layout in LAYOUTS.items() if asked not in sent})
-        sent |= LAYOUTS
+        if hasattr(os, "nice"):
+            os.nice(10)  # what follows is worth less than what visitors may be asking meanwhile

@@ -187,14 +187,10 @@ _M_ARENA_MAX = -8
 
 
 def _warm_up(ahead: Ahead | None) -> None:
-    from advisor.ui.warm import warm_up, warm_up_others
+    from advisor.ui.warm import warm_up
 
     collect_less_often()
-    # First what the first visitor waits for, then what figures will import and what the next question needs.
     warm_up(ahead)
-    import plotly.graph_objects  # noqa: F401
-
-    warm_up_others(ahead)
     gc.collect()
     # Collections skip what is frozen: they hold the GIL, and these modules are a hundred megabytes that never go away.
     gc.freeze()

@@ -1,8 +1,9 @@
 """The first visitor's answer, begun while the browser still opens: what this machine can run."""
 
+import time
 from dataclasses import replace
 
-from advisor.ahead import USUAL_CONTEXT, Ahead
+from advisor.ahead import FIRST_VISIT_S, USUAL_CONTEXT, Ahead
 from advisor.fit import laid_out_whole
 from advisor.machines.here import HERE
 from advisor.question import FitQuestion, RecommendQuestion
@@ -14,6 +15,14 @@ from advisor.ui.machine_bar import first_machine
 
 
 def warm_up(ahead: Ahead | None) -> None:
+    """Have ready what visitors will ask for: the first at once, and what all others need once that one has seen the page."""
+    until = time.monotonic() + FIRST_VISIT_S
+    _first_page(ahead)
+    time.sleep(max(0.0, until - time.monotonic()))
+    _other_pages(ahead)
+
+
+def _first_page(ahead: Ahead | None) -> None:
     """Rank the catalogue for this machine, hosted for the usual one, and look for models that are here.
 
     `ahead` has begun with it; without, the machine is taken as far as it is known at once, and again once it is known wholly.
@@ -38,8 +47,11 @@ def _said(found: Recommended | None, assumptions: tuple[str, ...]) -> Recommende
     return found and replace(found, assumptions=assumptions)
 
 
-def warm_up_others(ahead: Ahead | None) -> None:
-    """What another context or another machine will need: the models themselves, and layouts that `ahead` made of them."""
-    if ahead is not None:
-        ahead.take_over_layouts()
+def _other_pages(ahead: Ahead | None) -> None:
+    """Make the models themselves ready, layouts of them that `ahead` has made, and what draws figures."""
+    if ahead is not None and ahead.take_over_layouts():
         laid_out_whole(FitQuestion(context=USUAL_CONTEXT), first_machine()[0])
+    import plotly.graph_objects  # noqa: F401 - as figures will
+
+    while ahead is not None and ahead.take_over_layouts():
+        pass
