@@ -87,7 +87,8 @@ class Visitor:
         said = "document.querySelector('.st-key-grade')?.innerText ?? ''"
         self.page.wait_for_function(f"!({said}).includes('is planning')", timeout=FIRST_ANSWER_MS)
         # The script beside the footer, which makes the navigation one list, is loaded after what is drawn.
-        self.page.wait_for_function("!document.querySelector('[data-testid=stSidebarNavItems] > div:not([role])')")
+        unmended = "document.querySelector('[data-testid=stSidebarNavItems] > div:not([role])')"
+        self.page.wait_for_function(f"window.headroomNavigation && !{unmended}")
         return self.page
 
     @property
