@@ -92,7 +92,8 @@ def fit_for(question: FitQuestion, machine: MachineProfile, assumptions: tuple[s
     """
     options = laid_out_whole(question, machine)
     if in_part:
-        options = [best_in_part(option, machine, _settings_for(question, machine)) for option in options]
+        settings_for = _settings_for(question, machine)
+        options = [best_in_part(option, machine, settings_for) for option in options]
     calibrated = best_calibrations(machine)
     every = tuple(with_speed(option, machine, calibrated) for option in options)
     return Fit(machine, every, assumptions, complete=in_part or not machine.gpus).asked(question)
