@@ -1,12 +1,19 @@
 """The `advisor` command as another program runs it: a process, with its exit code and what it wrote."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
+needs_ctrl_c = pytest.mark.skipif(
+    os.name == "nt" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    reason="Ctrl-C is ignored here, and so by what is started",
+)
 
 
 @dataclass(frozen=True)

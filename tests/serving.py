@@ -4,9 +4,10 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,11 +26,8 @@ def serving(folder, *options, **environment):
         own = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
         process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, env=own)
     try:
-        deadline = time.monotonic() + 60
-        while f"127.0.0.1:{port}" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: f"127.0.0.1:{port}" in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}"
         assert "Traceback" not in log.read_text()
     finally:

@@ -12,7 +12,7 @@ import pytest
 
 from advisor.machines.profile import MachineProfile
 from advisor.memory.builds import PINNED_BUILD
-from tests.command import ROOT, advisor
+from tests.command import ROOT, advisor, needs_ctrl_c
 from tests.models.real_files import SMOLLM2_FILE_BYTES, smollm2
 
 ANSWER = ("schema", "model", "machine", "settings", "grade", "devices", "pools", "verdict", "reasons", "speed", "assumptions")
@@ -241,10 +241,7 @@ def test_each_answer_comes_before_the_next_question() -> None:
     assert run.wait(timeout=60) == 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.skipif(
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is ignored here, and so by what is started"
-)
+@needs_ctrl_c
 def test_ctrl_c_ends_with_one_line() -> None:
     run = subprocess.Popen(
         [sys.executable, "-m", "advisor", "estimate", "--requests", "-"],

@@ -1,13 +1,13 @@
 """Many questions a process: one answer a line, wrong lines answered in their place, whatever they hold."""
 
 import json
-import time
 from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
 
 from advisor.question_lines import FEW, MAX_LINE_BYTES, answer_line, answer_requests, request_lines
+from tests.waiting import until
 
 GOOD = b'{"model": "gemma-3-270m", "context": 4096}'
 
@@ -117,10 +117,7 @@ def test_a_reader_that_waits_is_answered_while_others_work() -> None:
 
     def asked() -> Iterator[bytes]:
         for number in range(FEW + 4):
-            deadline = time.monotonic() + 60
-            while len(answered) < number and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert len(answered) == number
+            until(lambda number=number: len(answered) == number)
             yield b'{"model": "gemma-3-270m"}'
 
     for answer in answer_requests(asked(), processes=2):

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import sysconfig
-import time
 import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -138,11 +139,8 @@ def test_serves_health_pages_and_fonts(installed, tmp_path):
         command = [str(installed / "advisor"), "serve"]
         server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=file, stderr=file)
     try:
-        deadline = time.monotonic() + 60
-        while "Headroom is at " not in log.read_text():
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: "Headroom is at " in log.read_text() or server.poll() is not None)
+        assert server.poll() is None, log.read_text()
         address = log.read_text().split("Headroom is at ")[1].split()[0]
         for path, begins in (
             ("/_stcore/health", b"ok"),

@@ -19,6 +19,7 @@ from advisor.errors import EngineFailedError, EngineRefusedError, MissingPartErr
 from advisor.memory.planner import arrange
 from advisor.memory.presets import resolve
 from tests.engine.known import LIBRARY, NEEDS_ENGINE, model
+from tests.waiting import until, wall_clock
 
 pytestmark = NEEDS_ENGINE
 COMPUTE = (271056896, 25180160)
@@ -43,7 +44,12 @@ def test_a_worker_killed_in_the_middle_of_a_question(pool: EnginePool) -> None:
     (pid,) = pool.pids
     # Stopped, it holds the question without answering; then it is killed.
     os.kill(pid, signal.SIGSTOP)
-    killer = threading.Timer(0.2, os.kill, (pid, signal.SIGKILL))
+
+    def kill() -> None:
+        until(lambda: pool.pids == ())
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(EngineFailedError, match=r"killed from outside \(SIGKILL\)") as caught:
         pool.plan(asked)
@@ -59,8 +65,7 @@ def test_a_worker_that_died_between_questions_is_replaced_without_a_word(pool: E
     pool.plan(asked)
     (pid,) = pool.pids
     os.kill(pid, signal.SIGKILL)
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        time.sleep(0.01)
+    until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
     assert pool.plan(asked).compute == COMPUTE
 
 
@@ -71,14 +76,15 @@ def test_a_crash(pool: EnginePool) -> None:
     pid = pool.pids[0]
 
     def crash() -> None:
+        until(lambda: pool.pids == ())
         os.kill(pid, signal.SIGSEGV)
         os.kill(pid, signal.SIGCONT)
 
-    timer = threading.Timer(0.1, crash)
-    timer.start()
+    crashing = threading.Thread(target=crash)
+    crashing.start()
     with pytest.raises(EngineFailedError, match=r"crashed \(SIGSEGV\)"):
         pool.plan(asked)
-    timer.join()
+    crashing.join()
     assert pool.plan(asked).compute == COMPUTE
 
 
@@ -96,6 +102,7 @@ def test_a_check_of_the_engines_own(pool: EnginePool) -> None:
     assert pool.plan(question()).compute == COMPUTE
 
 
+@wall_clock
 def test_a_hang() -> None:
     pool = EnginePool(most=1, time_limit_s=0.5)
     try:

@@ -1,7 +1,7 @@
 """A machine from a recording: `tests/machines/fixtures/NAME.toml` holds the files, commands and driver rows that were seen."""
 
 import fnmatch
-import time
+import threading
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ FOLDER = Path(__file__).parent / "fixtures"
 
 
 class RecordedSystem(System):
-    """Answers from a recording; what was not recorded is not there. `hang` names what never answers."""
+    """Answers from a recording; what was not recorded is not there. `hang` names what answers only once `released` is set."""
 
-    def __init__(self, recording: dict[str, Any], hang: frozenset[str] = frozenset(), hang_s: float = 60.0) -> None:
+    def __init__(self, recording: dict[str, Any], hang: frozenset[str] = frozenset()) -> None:
         super().__init__()
-        self.recording, self.hang, self.hang_s = recording, hang, hang_s
+        self.recording, self.hang, self.released = recording, hang, threading.Event()
         self.platform = recording.get("platform", "Linux")
         self.release = recording.get("release", "6.0")
         self.macos = recording.get("macos", "")
@@ -29,7 +29,7 @@ class RecordedSystem(System):
     def _wait(self, what: str) -> None:
         self.asked.append(what)
         if what in self.hang or "everything" in self.hang:
-            time.sleep(self.hang_s)
+            self.released.wait(60)
 
     def read(self, path: str) -> str | None:
         self._wait(path)

@@ -1,5 +1,6 @@
 """Nothing that hangs delays the page: every probe in turn, and all at once, sleeps for a minute."""
 
+import threading
 import time
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from advisor.machines.detect import _BY_PLATFORM, _HOST, detect, detect_fast
 from advisor.machines.detect.probe import ProbeError
 from advisor.machines.detect.system import System
-from tests.machines.recorded import RecordedSystem, recorded
+from tests.machines.recorded import recorded
+from tests.waiting import wall_clock
 
 HANGS = [
     ("two-rtx-4090", "nvml"),
@@ -24,6 +26,7 @@ HANGS = [
 ]
 
 
+@wall_clock
 @pytest.mark.parametrize(("name", "what"), HANGS)
 def test_detection_ends_in_time(name: str, what: str) -> None:
     system = recorded(name, hang=frozenset({what}))
@@ -35,6 +38,7 @@ def test_detection_ends_in_time(name: str, what: str) -> None:
     assert [finding.error for finding in found.findings if finding.error and finding.error.startswith("did not answer within")]
 
 
+@wall_clock
 def test_fast_detection_ends_in_a_third_of_a_second() -> None:
     system = recorded("two-rtx-4090", hang=frozenset({"nvml"}))
     detect_fast(0.3, recorded("two-rtx-4090"))  # the library is read once a process
@@ -45,6 +49,7 @@ def test_fast_detection_ends_in_a_third_of_a_second() -> None:
     assert found.profile.kind == "cpu"
 
 
+@wall_clock
 def test_what_hangs_costs_only_its_own_answer() -> None:
     found = detect(1.0, recorded("two-rtx-4090", hang=frozenset({"disk"}))).profile
     assert len(found.gpus) == 2
@@ -58,13 +63,16 @@ def test_a_probe_that_hangs_is_not_started_twice() -> None:
     assert system.asked.count("nvml") == 1
 
 
+@wall_clock
 def test_a_slow_probe_is_waited_for_by_the_second_question() -> None:
-    system = RecordedSystem(recorded("two-rtx-4090").recording, frozenset({"nvml"}), hang_s=0.6)
+    system = recorded("two-rtx-4090", hang=frozenset({"nvml"}))
     assert detect_fast(0.2, system).profile.gpus == ()
-    assert len(detect(2.0, system).profile.gpus) == 2
+    threading.Timer(0.4, system.released.set).start()
+    assert len(detect(30.0, system).profile.gpus) == 2
     assert system.asked.count("nvml") == 1
 
 
+@wall_clock
 def test_a_command_is_killed_with_its_children_when_its_time_is_over() -> None:
     began = time.monotonic()
     with pytest.raises(ProbeError, match=r"sh did not answer within 0\.2 s"):

@@ -1,6 +1,6 @@
 """Models of the hub and of this machine on the pages: nothing is asked before a click, and what the hub refuses is said."""
 
-import time
+import threading
 
 import pytest
 
@@ -12,6 +12,7 @@ from advisor.ui import found_here, hub_download
 from tests.models.real_files import smollm2, sparse_gemma
 from tests.models.sources.hub_server import Fault, running_hub
 from tests.pages.conftest import plain
+from tests.waiting import until
 
 SMOL, GEMMA = "bartowski/SmolLM2-135M-Instruct-GGUF", "ggml-org/gemma-3-270m-it-GGUF"
 MACHINE = "rtx-4090"
@@ -132,9 +133,7 @@ def test_download(app, hub, monkeypatch, tmp_path):
     app.run()
     assert app.address["context"] == context, "a page cut short loses what its other widgets held"
     job = hub_download.JOBS.get(f"{SMOL}:Q4_1")
-    deadline = time.monotonic() + 60
-    while job.running and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: not job.running)
     app.run()
     (path,) = job.paths
     assert f"Downloaded to {path}." in app.captions
@@ -149,9 +148,7 @@ def test_a_download_that_fails_is_said(app, hub, monkeypatch, tmp_path):
     next(button for button in app.at.button if button.label.startswith("Download")).click()
     app.run()
     job = hub_download.JOBS.get(f"{SMOL}:Q4_1")
-    deadline = time.monotonic() + 30
-    while job.running and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: not job.running)
     app.run()
     assert "does not let you read SmolLM2" in app.captions
     assert any(button.label.startswith("Download") for button in app.at.button)
@@ -206,17 +203,16 @@ def test_nothing_of_this_machine_is_shown_to_visitors(app, monkeypatch):
 
 
 def test_the_search_is_never_waited_for(monkeypatch):
+    release = threading.Event()
+
     def slow(*_args, **_kwargs):
-        time.sleep(0.5)
+        release.wait(30)
         return type("Found", (), {"models": (model(),)})()
 
     monkeypatch.setattr(found_here, "models_here", slow)
     monkeypatch.setattr(found_here, "loaded_now", lambda: ())
     search = found_here._Search()
-    started = time.monotonic()
     assert search.known() == (found_here.Here(), True)
-    assert time.monotonic() - started < 0.2
-    deadline = started + 10
-    while search.known()[1] and time.monotonic() < deadline:
-        time.sleep(0.02)
+    release.set()
+    until(lambda: not search.known()[1])
     assert len(search.known()[0].models) == 1

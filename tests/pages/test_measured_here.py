@@ -1,7 +1,6 @@
 """A run that was measured on this machine corrects forecasts on every page, says so there, and can be forgotten."""
 
 import json
-import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,7 @@ from tests.models.real_files import smollm2
 from tests.pages.conftest import plain
 from tests.verify.test_calibration import HERE as MACHINE
 from tests.verify.test_calibration import run
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -22,16 +22,6 @@ def this_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(HERE, "_found", replace(HERE.whole(), profile=MACHINE))
     monkeypatch.setattr(advisor.verification, "_this_machine", lambda: MACHINE)
     monkeypatch.setattr(calibration, "calibration_file", lambda: tmp_path / "calibration.json")
-
-
-def until(app, condition, seconds: float = 20.0):
-    """Draw again until what is still being weighed is there."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-        app.run()
-    return app
 
 
 def speeds(app) -> list[str]:
@@ -49,7 +39,7 @@ def test_the_first_page(app):
     assert all(said.endswith(" tokens/s measured here") for said in after)
     assert len(after) == len(before)
     assert "speed is a forecast, corrected by what was measured here." in app.captions
-    until(app, lambda: "Best for" in app.reasons)
+    until(lambda: "Best for" in app.reasons, meanwhile=app.run)
     assert "tokens/s, measured here." in app.reasons
     forget()
     assert speeds(app.open("fit", machine="detected", context="4096")) == before
@@ -64,10 +54,10 @@ def test_another_machine_is_none_of_it(app):
 def test_the_recommendation(app):
     remember(run(generate=0.5))
     app.open("recommendation", machine="detected")
-    until(app, lambda: "tokens/s (" in app.reasons)
+    until(lambda: "tokens/s (" in app.reasons, meanwhile=app.run)
     assert "measured here), " in app.reasons
     app.open("recommendation", machine="rtx-4090")
-    until(app, lambda: "tokens/s (" in app.reasons)
+    until(lambda: "tokens/s (" in app.reasons, meanwhile=app.run)
     assert "measured here" not in app.reasons
 
 

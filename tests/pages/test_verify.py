@@ -16,6 +16,7 @@ from advisor.verify import model_file, slice_folder, slices
 from advisor.verify.turns import turn
 from tests.models.real_files import smollm2
 from tests.verify.runs import document
+from tests.waiting import until
 
 FAKE = Path(__file__).resolve().parents[1] / "verify" / "fake_worker.py"
 pytestmark = pytest.mark.engine
@@ -51,13 +52,9 @@ def button(app, key):
     return app.at.button(key=key)
 
 
-def ended(app, seconds: float = 15.0):
+def ended(app, seconds: float = 60.0):
     """The page once the run is over."""
-    until = time.monotonic() + seconds
-    while "Running" in app.heading:
-        assert time.monotonic() < until
-        time.sleep(0.1)
-        app.run()
+    until(lambda: "Running" not in app.heading, seconds, meanwhile=app.run)
     return app
 
 

@@ -26,6 +26,7 @@ from tests.verify.fake_server import (
     ollama,
     serving,
 )
+from tests.waiting import wall_clock
 
 SHORT = {"budget_s": 5.0, "prompt_tokens": 64, "generated_tokens": 16}
 
@@ -208,6 +209,7 @@ def empty(talk, body):
     talk.line({"response": "", "done": True}, sse=False)
 
 
+@wall_clock
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
@@ -229,6 +231,7 @@ def test_a_server_that_misbehaves_is_a_clear_result(answer, kind, said):
     assert said in str(error)
 
 
+@wall_clock
 def test_a_server_that_takes_connections_and_says_nothing(monkeypatch):
     monkeypatch.setattr("advisor.verify.backends.wire._INFO_S", 0.3)
     with serving({"/api/version": lambda talk: time.sleep(2)}, {}) as (address, _):

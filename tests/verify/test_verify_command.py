@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from advisor.verify.measurement import Measurement
-from tests.command import ROOT, advisor
+from tests.command import ROOT, advisor, needs_ctrl_c
 from tests.models.real_files import smollm2
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,7 @@ def test_a_run_as_json_and_its_progress_beside_it():
 
 
 @pytest.mark.engine
+@needs_ctrl_c
 def test_ctrl_c_ends_the_run_and_its_worker(tmp_path):
     command = [sys.executable, "-m", "advisor", "verify", str(smollm2()), "--seconds", "60"]
     process = subprocess.Popen(
@@ -57,12 +58,9 @@ def test_ctrl_c_ends_the_run_and_its_worker(tmp_path):
     assert workers
     process.send_signal(signal.SIGINT)
     said = process.stderr.read()
-    assert (process.wait(10), said.splitlines()[-1]) == (130, "advisor: stopped")
+    assert (process.wait(60), said.splitlines()[-1]) == (130, "advisor: stopped")
     process.stderr.close()
-    until = time.monotonic() + 5
-    while any(worker.is_running() for worker in workers) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(worker.is_running() for worker in workers)
+    until(lambda: not any(worker.is_running() for worker in workers))
 
 
 @pytest.mark.parametrize(

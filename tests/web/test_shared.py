@@ -3,7 +3,7 @@
 import io
 import json
 import re
-import time
+import threading
 from html.parser import HTMLParser
 
 import anyio
@@ -171,27 +171,50 @@ def test_a_broken_database_is_an_answer():
 
 
 def test_too_much_at_once_is_refused():
+    """Also where all come in the same moment, before any of them has reached its thread."""
+    all_asked = threading.Event()
+
     async def crowd():
-        work, refused = Work(at_once=1, waiting=2, seconds=5), 0
+        work, refused = Work(at_once=1, waiting=2, seconds=60), 0
 
         async def one():
             nonlocal refused
             try:
-                await work.run(time.sleep, 0.2)
+                await work.run(all_asked.wait, 30)
             except Busy:
                 refused += 1
 
         async with anyio.create_task_group() as group:
             for _ in range(6):
                 group.start_soon(one)
-                await anyio.sleep(0.01)
+            with anyio.move_on_after(30):
+                while refused < 3:
+                    await anyio.sleep(0.01)
+            all_asked.set()
         return refused
-
-    async def slow():
-        with pytest.raises(Busy):
-            await Work(at_once=1, waiting=1, seconds=0.05).run(time.sleep, 0.3)
 
     # A loop in a thread of its own: the browser's tests keep one running in this thread.
     with start_blocking_portal() as loop:
         assert loop.call(crowd) == 3
-        loop.call(slow)
+
+
+def test_a_place_is_free_again_once_nothing_holds_it():
+    release = threading.Event()
+
+    async def questions():
+        work = Work(at_once=1, waiting=1, seconds=0.05)
+        with pytest.raises(Busy):
+            await work.run(release.wait, 30)  # its thread goes on and holds a place
+        for _ in range(3):
+            with pytest.raises(Busy):
+                await work.run(release.wait, 30)  # given up before it began
+        release.set()
+        with anyio.fail_after(30):
+            while True:
+                try:
+                    return await work.run(lambda: "answered")
+                except Busy:
+                    await anyio.sleep(0.01)
+
+    with start_blocking_portal() as loop:
+        assert loop.call(questions) == "answered"

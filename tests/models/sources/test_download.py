@@ -24,6 +24,7 @@ from advisor.models.sources.hub_address import hub_address
 from tests.command import ROOT, advisor
 from tests.models.real_files import smollm2
 from tests.models.sources.hub_server import Fault, Hub
+from tests.waiting import until, wall_clock
 
 DATA = hashlib.sha256(b"seed").digest() * 100_000
 """3.2 MB in which no two places of 32 bytes apart are told apart by chance alone: order is checked by the digest."""
@@ -111,6 +112,7 @@ def test_a_server_without_ranges_begins_again(hub: Hub, access: HubAccess, tmp_p
     assert path.read_bytes() == b"GGUF" + DATA
 
 
+@wall_clock
 def test_stopped_within_two_seconds(hub: Hub, access: HubAccess, tmp_path: Path) -> None:
     hub.faults["cdn:"] = Fault(drip_s=0.02)
     stop = threading.Event()
@@ -176,11 +178,8 @@ def test_kill_9_in_the_middle(hub: Hub, access: HubAccess, tmp_path: Path, monke
     monkeypatch.setenv("HF_ENDPOINT", hub.address)
     command = [sys.executable, "-m", "advisor", "download", f"{REPO}:Q4_K_M", "--folder", str(tmp_path / "m")]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=ROOT)
-    until = time.monotonic() + 60
-    while 1_500_000 not in files(tmp_path / "m").values():
-        assert time.monotonic() < until
-        assert process.poll() is None
-        time.sleep(0.05)
+    until(lambda: 1_500_000 in files(tmp_path / "m").values() or process.poll() is not None)
+    assert process.poll() is None
     process.kill()
     process.wait()
     (left,) = files(tmp_path / "m")

@@ -15,6 +15,7 @@ from tests.command import advisor
 from tests.models.real_files import smollm2
 from tests.models.sources.json_server import json_server
 from tests.models.sources.test_ollama import manifest, put
+from tests.waiting import wall_clock
 
 
 def write(path: Path, size: int = 10) -> Path:
@@ -78,6 +79,7 @@ def test_folders_that_are_no_models(tmp_path: Path) -> None:
     assert found(tmp_path) == {}
 
 
+@wall_clock
 def test_links_that_lead_back(tmp_path: Path) -> None:
     write(tmp_path / "a" / "x-Q4_0.gguf")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
@@ -226,6 +228,7 @@ def test_what_is_loaded_now(monkeypatch: pytest.MonkeyPatch) -> None:
     assert here._llama_process(arguments, 77) == here.Loaded("llama-server", "x-Q4_K_M.gguf", 77, None, 4096)
 
 
+@wall_clock
 def test_nothing_answers_and_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
     monkeypatch.setattr(here, "_LM_STUDIO_PORT", 9)

@@ -26,6 +26,7 @@ from advisor.models.sources.hub_files import HubFile, choose, repository
 from tests.models.gguf_builder import STRING, Builder
 from tests.models.real_files import GEMMA_FILE_BYTES, GEMMA_HEADER_BYTES, SMOLLM2_HEADER_BYTES, smollm2, sparse_gemma
 from tests.models.sources.hub_server import Fault, Hub, running_hub, sha256_of
+from tests.waiting import wall_clock
 
 SMOL, GEMMA = "HuggingFaceTB/SmolLM2-135M-Instruct-GGUF", "ggml-org/gemma-3-270m-GGUF"
 SMOL_FILE, GEMMA_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-Q4_K_M.gguf"
@@ -166,6 +167,7 @@ FAILURES = [
 ]
 
 
+@wall_clock
 @pytest.mark.parametrize(("path", "fault", "kind", "part"), FAILURES)
 def test_each_failure_is_one_sentence(
     hub: Hub, tmp_path: Path, path: str, fault: Fault, kind: type[HubError], part: str
@@ -203,6 +205,7 @@ def test_what_changes_while_it_is_read(hub: Hub, access: HubAccess) -> None:
         access.header(found, found.models[0])
 
 
+@wall_clock
 def test_nobody_there(tmp_path: Path) -> None:
     with running_hub() as gone:
         address = gone.address
