@@ -24,7 +24,7 @@ from advisor.speed.efficiencies import efficiencies
 from advisor.speed.terms import generation_terms, prompt_terms
 from benchmarks.calibrate_speed import System, out_of_fold, usable
 from benchmarks.speed_measurements import Measurement, measurements
-from benchmarks.speed_ranges import LEAST_GROUP, Floats
+from benchmarks.speed_ranges import LEAST_GROUP, Floats, held
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "advisor" / "accuracy" / "data" / "speed.json"
@@ -69,15 +69,13 @@ def table_row(name: str, rows: Sequence[Measurement], errors: Floats) -> dict[st
     """One line: the errors of forecasts over measured speeds, and what the ranges hold."""
     off = np.abs(np.exp(-errors) - 1)  # errors are log(measured / forecast)
     known = efficiencies()
-    spreads = [known.spread(row.groups, row.seen) for row in rows]
-    held = [spread.low <= ratio <= spread.high for spread, ratio in zip(spreads, np.exp(errors), strict=True)]
-    half = [(spread.high - spread.low) / 2 for spread in spreads]
+    half = [(spread.high - spread.low) / 2 for spread in (known.spread(row.groups, row.seen) for row in rows)]
     return {
         "name": name,
         "rows": len(rows),
         "median": round(float(np.median(off)), 4),
         "p90": round(float(np.quantile(off, 0.9)), 4),
-        "held": round(float(np.mean(held)), 4),
+        "held": round(float(held(rows, errors, known).mean()), 4),
         "half_width": round(float(np.median(half)), 4),
         "peer_median": peer_median(rows),
     }

@@ -53,15 +53,15 @@ def ranges_of(rows: Sequence[Measurement], errors: Sequence[Floats]) -> tuple[fl
     found = []
     for growth in GROWTHS.tolist():
         spreads = _spreads(rows, errors, growth)
-        missed = max((abs(float(held(rows, error, spreads, growth)[deepest].mean()) - SHARE) for error in errors), default=0.0)
+        known = Efficiencies({}, {}, spreads, {row.test: growth for row in rows})
+        missed = max((abs(float(held(rows, error, known)[deepest].mean()) - SHARE) for error in errors), default=0.0)
         found.append((round(missed, 2), growth, spreads))
     _, growth, spreads = min(found, key=lambda one: one[:2])
     return growth, spreads
 
 
-def held(rows: Sequence[Measurement], errors: Floats, spreads: dict[str, Spread], growth: float) -> NDArray[np.bool_]:
-    """Whether the range of each row holds what was measured."""
-    known = Efficiencies({}, {}, spreads, {row.test: growth for row in rows})
+def held(rows: Sequence[Measurement], errors: Floats, known: Efficiencies) -> NDArray[np.bool_]:
+    """Whether the range of each row holds what was measured; `errors` are log(measured / forecast)."""
     ranges = [known.spread(row.groups, row.seen) for row in rows]
     return np.array([one.low <= ratio <= one.high for one, ratio in zip(ranges, np.exp(errors), strict=True)])
 
