@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from advisor.machines.detect import Detection, detect
 from advisor.machines.detect.probe import NvmlGpu, ProbeError
 from advisor.machines.detect.system import System
 from advisor.machines.profile import Disk, SystemMemory
@@ -91,3 +92,8 @@ class RecordedSystem(System):
 def recorded(name: str, **how: Any) -> RecordedSystem:
     """The recording of this name as a system."""
     return RecordedSystem(tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")), **how)
+
+
+def found_on(system: System) -> Detection:
+    """What detection finds there, however slow the host is that runs the test."""
+    return detect(60.0, system)

@@ -83,8 +83,8 @@ def test_a_command_is_killed_with_its_children_when_its_time_is_over() -> None:
 def test_a_command_that_is_not_there_and_one_that_fails() -> None:
     assert System().run(("no-such-program-anywhere",)) is None
     with pytest.raises(ProbeError, match="ended with code 3"):
-        System().run(("sh", "-c", "exit 3"))
-    assert System().run(("sh", "-c", "echo said; exit 3")) == "said\n"
+        System().run(("sh", "-c", "exit 3"), timeout_s=60)
+    assert System().run(("sh", "-c", "echo said; exit 3"), timeout_s=60) == "said\n"
 
 
 def test_every_probe_has_a_name_of_its_own() -> None:

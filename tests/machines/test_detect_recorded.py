@@ -10,11 +10,12 @@ from advisor.machines.detect.probe import NvmlGpu
 from advisor.machines.detect.system import System
 from advisor.machines.profile import MachineProfile
 from advisor.units import GIB, MIB
-from tests.machines.recorded import FOLDER, RecordedSystem, recorded
+from tests.machines.recorded import FOLDER, RecordedSystem, found_on, recorded
+from tests.waiting import wall_clock
 
 
 def machine(name: str) -> MachineProfile:
-    return detect(system=recorded(name)).profile
+    return found_on(recorded(name)).profile
 
 
 # recording, kind, name, GPUs, first GPU's capacity in MiB, its bandwidth, memory in MiB, GPU limit in MiB
@@ -68,7 +69,7 @@ def test_a_recorded_machine_is_what_it_was(
 def test_every_recording_is_read_without_a_failed_probe_but_those_recorded_so() -> None:
     failing = {}
     for path in sorted(FOLDER.glob("*.toml")):
-        errors = {finding.source: finding.error for finding in detect(system=recorded(path.stem)).findings if finding.error}
+        errors = {finding.source: finding.error for finding in found_on(recorded(path.stem)).findings if finding.error}
         failing[path.stem] = {source for source, error in errors.items() if error != "nothing of this kind here"}
     assert {name for name, sources in failing.items() if sources} == {"quadro-smi-only", "m2-8gb-macos26"}
     assert failing["quadro-smi-only"] == {"NVML"}
@@ -98,7 +99,7 @@ def test_a_gpu_without_its_driver_is_told() -> None:
 
 
 def test_the_picture_of_a_desktop_processor_is_no_gpu_for_engines() -> None:
-    found = detect(system=recorded("radeon-6800-with-raphael"))
+    found = found_on(recorded("radeon-6800-with-raphael"))
     assert [gpu.name for gpu in found.profile.gpus] == ["AMD Radeon RX 6800/6800 XT / 6900 XT"]
     assert found.profile.notes == ("This is a container (Docker).",)
 
@@ -188,7 +189,7 @@ def test_every_value_of_a_gpu_has_a_source() -> None:
 )
 def test_what_a_tool_prints_instead_of_an_answer_does_no_harm(command: str, text: str) -> None:
     files = {"/proc/meminfo": "MemTotal: 1000000 kB\nMemAvailable: 500000 kB"}
-    found = detect(system=RecordedSystem({"files": files, "commands": {command: text}})).profile
+    found = found_on(RecordedSystem({"files": files, "commands": {command: text}})).profile
     assert found.memory.capacity_bytes == 1_024_000_000
     assert all(gpu.capacity_bytes is None for gpu in found.gpus)
 
@@ -197,13 +198,13 @@ def test_what_a_tool_prints_instead_of_an_answer_does_no_harm(command: str, text
 def test_a_mac_whose_profiler_prints_nonsense_is_still_a_mac(text: str) -> None:
     recording: dict[str, Any] = dict(recorded("m4-pro").recording)
     recording["commands"] = {**recording["commands"], "system_profiler": text}
-    found = detect(system=RecordedSystem(recording)).profile
+    found = found_on(RecordedSystem(recording)).profile
     assert found.kind == "unified"
     assert found.gpu_limit_bytes == 16 * GIB
 
 
 def test_an_empty_machine_is_a_machine() -> None:
-    found = detect(system=RecordedSystem({"memory": {}}))
+    found = found_on(RecordedSystem({"memory": {}}))
     assert found.profile.kind == "cpu"
     assert found.profile.memory.capacity_bytes is None
 
@@ -212,6 +213,7 @@ def test_nvml_rows_are_what_the_driver_says() -> None:
     assert [field.name for field in dataclasses.fields(NvmlGpu)][:4] == ["name", "total_bytes", "reserved_bytes", "used_bytes"]
 
 
+@wall_clock
 def test_this_host_is_detected_for_real() -> None:
     found = detect(system=System())
     assert found.profile.memory.capacity_bytes

@@ -7,7 +7,7 @@ import pytest
 
 from advisor.estimate import estimate_for
 from advisor.machines import here as machines_here
-from advisor.machines.detect import Detection, detect
+from advisor.machines.detect import Detection
 from advisor.machines.held import SOURCE, Held, with_held
 from advisor.machines.here import Here
 from advisor.machines.library import find_machine
@@ -17,7 +17,7 @@ from advisor.models.library import catalogue
 from advisor.models.sources import here as sources_here
 from advisor.question import Question
 from advisor.units import GIB
-from tests.machines.recorded import recorded
+from tests.machines.recorded import found_on, recorded
 from tests.models.sources.json_server import json_server
 
 OLLAMA = {"models": [{"name": "gemma3:27b", "size": 18 * GIB, "size_vram": 17 * GIB, "context_length": 4096}]}
@@ -90,7 +90,7 @@ def test_a_running_ollama_is_asked_when_this_machine_is_looked_at(monkeypatch: p
     system = recorded("m2-8gb-macos26")
 
     def look() -> Detection:
-        return detect(2.0, system)
+        return found_on(system)
 
     monkeypatch.setattr(sources_here, "_LM_STUDIO_PORT", 9)
     monkeypatch.setattr(sources_here, "HELD_SECONDS", 60)  # the machine that tests may be busy

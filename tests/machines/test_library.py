@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import QuestionError
-from advisor.machines.detect import detect
 from advisor.machines.detect.assemble import matched
 from advisor.machines.library import find_machine, library, read_profile
 from advisor.machines.profile import Gpu
 from advisor.units import GIB, MIB
-from tests.machines.recorded import recorded
+from tests.machines.recorded import found_on, recorded
 
 GOOD = """
 id = "my-box"
@@ -122,7 +121,7 @@ def test_a_name_with_a_nul_byte_is_no_machine() -> None:
 
 def test_a_detected_machine_that_was_saved_is_the_same_machine(tmp_path: Path) -> None:
     for name in ("two-rtx-4090", "m4-pro", "raspberry-pi-5"):
-        machine = detect(system=recorded(name)).profile
+        machine = found_on(recorded(name)).profile
         path = tmp_path / f"{name}.json"
         path.write_text(machine.model_dump_json())
         assert find_machine(str(path)) == machine
