@@ -258,7 +258,7 @@ def calibrated() -> str:
         errors = [out_of_fold(system, lambda row: row.machine), out_of_fold(system, lambda row: row.family)]
         growth, found = ranges_of(system.rows, errors)
         growths.append(f"{test} = {growth:.2f}")
-        ranges += [f'"{group}" = [{one.low:.3f}, {one.high:.3f}, {one.rows}]' for group, one in found.items()]
+        ranges += [f'"{group}" = [{one.low:.4f}, {one.high:.4f}, {one.rows}]' for group, one in found.items()]
     return "\n".join([*lines, "", "[growth]", *growths, "", "[spreads]", *ranges, ""])
 
 

@@ -19,7 +19,7 @@ ENDS = np.linspace(0.02, 0.22, 81)
 """Shares of a group's rows that may lie beyond either end of its range."""
 TOLERANCE = 0.005
 """By how much the share of rows in a range may miss `SHARE` in either way of leaving out."""
-ROUNDING = 5e-4
+ROUNDING = 5e-5
 """What the file cuts off: the rows at either end stay in their range."""
 WORTH = 100.0
 """Width that a range may gain to come nearer to `SHARE` by one."""

@@ -6,7 +6,7 @@ import pytest
 from advisor.accuracy.speed import LeftOut, Test, speed_errors
 from advisor.machines.library import library
 from advisor.models.library import catalogue
-from advisor.speed.efficiencies import Efficiencies, Spread, efficiencies
+from advisor.speed.efficiencies import WIDENS_FROM, Efficiencies, Spread, efficiencies
 from advisor.speed.terms import Term
 from benchmarks.calibrate_speed import System, row_weights, usable
 from benchmarks.speed_measurements import measurements
@@ -86,8 +86,8 @@ def test_nothing_reads_faster_than_its_memory() -> None:
 
 def test_ranges_get_wider_deep_in_the_context_and_only_there() -> None:
     known = Efficiencies({}, {}, {"generate all": Spread(0.8, 1.25, 40)}, {"generate": 0.25})
-    assert known.spread(["generate all"], 16384) == known.spread(["generate all"], 0) == Spread(0.8, 1.25, 40)
-    deep = known.spread(["generate cuda", "generate all"], 65536)  # two doublings: the power 1.5
+    assert known.spread(["generate all"], WIDENS_FROM) == known.spread(["generate all"], 0) == Spread(0.8, 1.25, 40)
+    deep = known.spread(["generate cuda", "generate all"], 4 * WIDENS_FROM)  # two doublings: the power 1.5
     assert (deep.low, deep.high) == pytest.approx((0.8**1.5, 1.25**1.5))
 
 
