@@ -18,8 +18,8 @@ from advisor.units import format_size
 from advisor.words import component_sizes, machine_line, speed_line, tokens_per_second, verdict_line
 
 if TYPE_CHECKING:
+    from advisor.machines.loaded import Loaded
     from advisor.models.sources.files import Found
-    from advisor.models.sources.here import Loaded
     from advisor.quantize_plan import QuantizePlan
     from advisor.recommend import Recommended
     from advisor.verify.measurement import Measurement

@@ -15,7 +15,8 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the models on this machine: of Ollama, LM Studio, the Hugging Face cache and --folder; and what is loaded now."""
-    from advisor.models.sources.here import loaded_now, models_here
+    from advisor.machines.loaded import loaded_now
+    from advisor.models.sources.here import models_here
 
     found = models_here(folder or (), seconds=10.0)
     loaded = loaded_now(seconds=1.0)

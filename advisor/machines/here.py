@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from advisor.machines.detect import Detection, detect, detect_fast
 from advisor.machines.held import Held, with_held
+from advisor.machines.loaded import held_now
 from advisor.settings import only_at_home
 
 _HELD_S = 2.0
@@ -82,11 +83,5 @@ class Here:
             self._found = found
 
 
-def _held_by_models() -> Held:
-    from advisor.models.sources.here import held_now  # the only thing that this room asks of that one
-
-    return held_now()
-
-
-HERE = Here(held=_held_by_models)
+HERE = Here(held=held_now)
 """The machine that this process runs on."""

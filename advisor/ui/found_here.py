@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from advisor.machines.loaded import Loaded, loaded_now
 from advisor.models.sources.files import FoundModel
-from advisor.models.sources.here import Loaded, loaded_now, models_here
+from advisor.models.sources.here import models_here
 from advisor.paths import pages_folder
 from advisor.question import MachineAsked, Question
 from advisor.settings import settings

@@ -1,12 +1,10 @@
 """What running models hold is taken from a new one: where drivers say it, where they do not, and in a shared memory."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from advisor.estimate import estimate_for
 from advisor.machines import here as machines_here
+from advisor.machines import loaded
 from advisor.machines.detect import Detection
 from advisor.machines.held import SOURCE, Held, with_held
 from advisor.machines.here import Here
@@ -14,7 +12,6 @@ from advisor.machines.library import find_machine
 from advisor.machines.profile import Gpu, MachineProfile, SystemMemory
 from advisor.memory.devices import devices_of
 from advisor.models.library import catalogue
-from advisor.models.sources import here as sources_here
 from advisor.question import Question
 from advisor.units import GIB
 from tests.machines.recorded import found_on, recorded
@@ -92,8 +89,8 @@ def test_a_running_ollama_is_asked_when_this_machine_is_looked_at(monkeypatch: p
     def look() -> Detection:
         return found_on(system)
 
-    monkeypatch.setattr(sources_here, "_LM_STUDIO_PORT", 9)
-    monkeypatch.setattr(sources_here, "HELD_SECONDS", 60)  # the machine that tests may be busy
+    monkeypatch.setattr(loaded, "_LM_STUDIO_PORT", 9)
+    monkeypatch.setattr(loaded, "HELD_SECONDS", 60)  # the machine that tests may be busy
     monkeypatch.setattr(machines_here, "_HELD_S", 60)
     with json_server({"/api/ps": {"models": [{"name": "gemma3:4b", "size": 4 * GIB, "size_vram": 3 * GIB}]}}) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.address)
@@ -113,18 +110,3 @@ def test_a_named_machine_takes_nothing_from_this_one(monkeypatch: pytest.MonkeyP
     with json_server({"/api/ps": OLLAMA}) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.address)
         assert resolve_machine("m4-max-40", memory_gib=64) == before
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process maps")
-def test_pages_that_a_process_maps_are_counted(tmp_path: Path) -> None:
-    import mmap
-
-    import psutil
-
-    file = tmp_path / "weights"
-    file.write_bytes(b"\1" * (8 * 2**20))
-    before = sources_here._mapped(psutil.Process())
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as pages:
-        touched = sum(pages[i] for i in range(0, len(pages), mmap.PAGESIZE))
-        assert touched == len(pages) // mmap.PAGESIZE
-        assert sources_here._mapped(psutil.Process()) - before >= 7 * 2**20

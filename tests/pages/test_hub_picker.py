@@ -6,7 +6,7 @@ import pytest
 
 from advisor.models.sources import hub as hub_module
 from advisor.models.sources.files import FoundModel
-from advisor.models.sources.here import Loaded
+from advisor.machines.loaded import Loaded
 from advisor.settings import settings
 from advisor.ui import found_here, hub_download
 from tests.models.real_files import smollm2, sparse_gemma

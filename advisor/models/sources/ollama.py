@@ -1,43 +1,25 @@
 """Ollama's models: from the store on the disk, or through the running server where the store may not be read."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from advisor.errors import LocalServerError, MissingPartError, QuestionError
+from advisor.machines.local_server import ask, ollama_server
 from advisor.models.gguf_header import GGUFHeader, read_header
 from advisor.models.gguf_values import Value
 from advisor.models.metadata import ModelMetadata, model_from_header
 from advisor.models.sources.files import FoundModel
-from advisor.models.sources.local_server import ask, is_here
 from advisor.models.sources.ollama_store import OllamaModel, OllamaName, models, parse_name, readable_stores, stores
 from advisor.models.tensor import Tensor
 
 PREFIX = "ollama:"
-DEFAULT_SERVER = "http://127.0.0.1:11434"
 _MOST_LISTED = 8
 _MOST_TENSORS = 20_000
 _SHOW_SECONDS = 5.0
-
-
-def server() -> str | None:
-    """The address of Ollama's server by OLLAMA_HOST; None where that is another machine."""
-    said = os.environ.get("OLLAMA_HOST", "").strip().strip("\"'")
-    if not said:
-        return DEFAULT_SERVER
-    try:
-        parts = urlsplit(said if "://" in said else f"http://{said}")
-        host, port = parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 11434)
-    except ValueError:
-        return DEFAULT_SERVER
-    # What it listens on everywhere is here too (ollama envconfig/config.go, Host).
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 (compared with)
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}" if is_here(host) else None
 
 
 def found_models() -> Iterator[FoundModel]:
@@ -109,7 +91,7 @@ def _said(model: OllamaModel) -> Iterator[str]:
 
 def _from_server(name: OllamaName, here: Iterable[OllamaModel]) -> ModelMetadata:
     """As the running server describes the model: for stores of another user, as Linux packages make them."""
-    address = server()
+    address = ollama_server()
     answer: Mapping[str, Any] | None = None
     if address is not None:
         try:
@@ -172,31 +154,3 @@ def _missing(name: OllamaName, here: Iterable[OllamaModel]) -> MissingPartError:
         f'"{name}" was not found: no Ollama models can be read in {looked}, and no Ollama server answers; '
         "start Ollama, or set OLLAMA_MODELS to its folder"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A model that Ollama holds in memory now."""
-
-    name: str
-    total_bytes: int | None
-    gpu_bytes: int | None
-    context: int | None
-
-
-def running(*, seconds: float) -> tuple[Running, ...]:
-    """What /api/ps says. Raises LocalServerError where no server answers."""
-    address = server()
-    if address is None:
-        return ()
-    rows = ask(f"{address}/api/ps", seconds=seconds).get("models")
-    found = []
-    for row in rows if isinstance(rows, list) else []:
-        if isinstance(row, dict) and isinstance(row.get("name"), str):
-            total, gpu, context = (_count(row.get(key)) for key in ("size", "size_vram", "context_length"))
-            found.append(Running(row["name"][:200], total, gpu, context))
-    return tuple(found)
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -13,7 +13,6 @@ from advisor.models.sources import files, here, lmstudio
 from advisor.models.sources.files import find_models
 from tests.command import advisor
 from tests.models.real_files import smollm2
-from tests.models.sources.json_server import json_server
 from tests.models.sources.test_ollama import manifest, put
 from tests.waiting import wall_clock
 
@@ -205,36 +204,6 @@ def test_everything_here_and_each_file_once(home: Path, tmp_path: Path, monkeypa
     }
     with pytest.raises(HeadroomError):
         here.models_here([tmp_path / "none"])
-
-
-def test_what_is_loaded_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Answers as in docs.ollama.com/api/ps and lmstudio.ai/docs/developer/rest/endpoints.
-    studio_rows = [
-        {"id": "qwen3-8b", "object": "model", "type": "llm", "state": "loaded", "loaded_context_length": 8192},
-        {"id": "idle", "object": "model", "type": "llm", "state": "not-loaded", "max_context_length": 131072},
-    ]
-    with (
-        json_server({"/api/ps": {"models": [{"name": "gemma3:latest", "size": 500, "size_vram": 400}]}}) as ollama_server,
-        json_server({"/api/v0/models": {"object": "list", "data": studio_rows}}) as studio_server,
-    ):
-        monkeypatch.setenv("OLLAMA_HOST", ollama_server.address)
-        monkeypatch.setattr(here, "_LM_STUDIO_PORT", int(studio_server.address.rpartition(":")[2]))
-        rows = [row for row in here.loaded_now(seconds=60) if row.program != "llama-server"]
-    assert rows == [
-        here.Loaded("LM Studio", "qwen3-8b", None, None, 8192),
-        here.Loaded("Ollama", "gemma3:latest", 500, 400, None),
-    ]
-    arguments = ["/usr/bin/llama-server", "-m", "/models/x-Q4_K_M.gguf", "-c", "4096", "--port", "8080"]
-    assert here._llama_process(arguments, 77) == here.Loaded("llama-server", "x-Q4_K_M.gguf", 77, None, 4096)
-
-
-@wall_clock
-def test_nothing_answers_and_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
-    monkeypatch.setattr(here, "_LM_STUDIO_PORT", 9)
-    started = time.monotonic()
-    assert [row for row in here.loaded_now() if row.program != "llama-server"] == []
-    assert time.monotonic() - started < 2
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import LocalServerError, MissingPartError, QuestionError
+from advisor.errors import MissingPartError, QuestionError
 from advisor.models.gguf_header import read_header
 from advisor.models.projector import resolve_projector
 from advisor.models.resolve import resolve_model
@@ -159,45 +159,3 @@ def test_a_server_that_says_too_little(answer: dict[str, Any], tmp_path: Path, m
         monkeypatch.setenv("OLLAMA_HOST", server.address)
         with pytest.raises(MissingPartError, match="does not say enough"):
             resolve_model("ollama:smollm2:135m")
-
-
-def test_what_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The example of docs.ollama.com/api/ps.
-    row = {
-        "name": "gemma3",
-        "model": "gemma3",
-        "size": 6591830464,
-        "digest": "a2af6cc3eb7fa8be8504abaf9b04e88f17a119ec3f04a3addf55f92841195f5a",
-        "expires_at": "2025-10-17T16:47:07.93355-07:00",
-        "size_vram": 5333539264,
-        "context_length": 4096,
-    }
-    with json_server({"/api/ps": {"models": [row, {"name": 3}, "x"]}}) as server:
-        monkeypatch.setenv("OLLAMA_HOST", server.address.removeprefix("http://"))
-        (one,) = ollama.running(seconds=2)
-    assert (one.name, one.total_bytes, one.gpu_bytes, one.context) == ("gemma3", 6591830464, 5333539264, 4096)
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ("", "http://127.0.0.1:11434"),
-        ("0.0.0.0", "http://127.0.0.1:11434"),
-        ("0.0.0.0:8080", "http://127.0.0.1:8080"),
-        ("http://localhost:1", "http://localhost:1"),
-        ("[::1]:5", "http://[::1]:5"),
-        ("192.168.0.9:11434", None),
-        ("https://ollama.example", None),
-    ],
-)
-def test_only_this_machine_is_asked(said: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OLLAMA_HOST", said)
-    assert ollama.server() == expected
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"[" * 100_000, b'{"a":' + b" " * 2**25 + b"1}"])
-def test_answers_that_are_none(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    with json_server({"/api/ps": body}) as server:
-        monkeypatch.setenv("OLLAMA_HOST", server.address)
-        with pytest.raises(LocalServerError):
-            ollama.running(seconds=2)

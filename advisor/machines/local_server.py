@@ -1,7 +1,8 @@
-"""One question to a server on this very machine, within limits: `ask`. Other machines are not asked."""
+"""Servers on this very machine: one question to one, within limits, and where Ollama's is. Other machines are not asked."""
 
 import ipaddress
 import json
+import os
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from advisor.errors import LocalServerError
 
 SECONDS = 2.0
 MOST_BYTES = 16 * 2**20
+_OLLAMA_SERVER = "http://127.0.0.1:11434"
 
 
 def ask(
@@ -49,3 +51,18 @@ def is_here(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def ollama_server() -> str | None:
+    """The address of Ollama's server by OLLAMA_HOST; None where that is another machine."""
+    said = os.environ.get("OLLAMA_HOST", "").strip().strip("\"'")
+    if not said:
+        return _OLLAMA_SERVER
+    try:
+        parts = urlsplit(said if "://" in said else f"http://{said}")
+        host, port = parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 11434)
+    except ValueError:
+        return _OLLAMA_SERVER
+    # What it listens on everywhere is here too (ollama envconfig/config.go, Host).
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 (compared with)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}" if is_here(host) else None
