@@ -61,15 +61,19 @@ class Here:
                 self._found = found
 
     def again(self) -> Detection:
-        """Look anew: memory in use changes, and a card may have been put in."""
+        """Look anew: memory in use changes, and a card may have been put in. Meanwhile others get what was found before."""
+        only_at_home(_NOT_OURS)
         with self._lock:
-            self._found = self._worker = None
+            self._begin()
         return self.whole()
 
     def _start(self) -> None:
         if self._worker is None and not (self._found and self._found.complete):
-            self._worker = threading.Thread(target=self._look, name="detect", daemon=True)
-            self._worker.start()
+            self._begin()
+
+    def _begin(self) -> None:
+        self._worker = threading.Thread(target=self._look, name="detect", daemon=True)
+        self._worker.start()
 
     def _look(self) -> None:
         said: list[Held] = []
@@ -80,7 +84,8 @@ class Here:
         if said:
             found = replace(found, profile=with_held(found.profile, said[0]))
         with self._lock:
-            self._found = found
+            if self._found is None or self._worker is threading.current_thread():  # an older look may end later
+                self._found = found
 
 
 HERE = Here(held=held_now)

@@ -51,3 +51,31 @@ def test_what_another_process_found_is_taken_over_unless_this_one_has_looked() -
     here.now()
     here.adopt(found("handed over", complete=True))
     assert here.whole().profile.name == "own"
+
+
+def test_of_two_looks_at_once_the_newer_is_kept() -> None:
+    """The first ended after it and took its place."""
+    begun, release = threading.Semaphore(0), [threading.Event() for _ in range(2)]
+    asked: list[int] = []
+
+    def look() -> Detection:
+        number = len(asked)
+        asked.append(number)
+        begun.release()
+        release[number].wait(60)
+        return found(f"look {number}", complete=True)
+
+    here = Here(look, look)
+    answers: dict[str, str] = {}
+    waits = threading.Thread(target=lambda: answers.update(first=here.whole().profile.name))
+    waits.start()
+    assert begun.acquire(timeout=60)
+    again = threading.Thread(target=lambda: answers.update(again=here.again().profile.name))
+    again.start()
+    assert begun.acquire(timeout=60)
+    release[1].set()
+    again.join(60)
+    release[0].set()
+    waits.join(60)
+    assert answers == {"first": "look 1", "again": "look 1"}
+    assert here.now().profile.name == "look 1"
