@@ -73,8 +73,10 @@ def machine_line(machine: MachineProfile, system: UnitSystem = "GiB") -> str:
     parts = [machine.name]
     if machine.kind == "discrete" and machine.gpus:
         gpu = machine.gpus[0]
-        count = f"{len(machine.gpus)} x " if len(machine.gpus) > 1 else ""
-        parts.append(f"{count}{round_size(gpu.memory_bytes or gpu.capacity_bytes, system)}")
+        size = round_size(gpu.memory_bytes or gpu.capacity_bytes, system)
+        # A GPU that is given by its memory alone is called by it.
+        if not machine.name.endswith(f" {size}"):
+            parts.append(f"{size} each" if len(machine.gpus) > 1 else size)
         if machine.memory.capacity_bytes is not None:
             parts.append(f"{round_size(machine.memory.capacity_bytes, system)} system memory")
         bandwidth = gpu.bandwidth_gb_s
@@ -105,11 +107,19 @@ def verdict_line(verdict: Verdict, plan: MemoryPlan, system: UnitSystem = "GiB")
         return verdict.verdict.capitalize()
     if verdict.verdict == "tight":
         return (
-            f"Tight: {format_size(left, system)} to spare"
+            f"Tight: {format_size(left, system)} to spare{_whose(plan)}"
             if left >= 0
             else f"Tight: {format_size(-left, system)} over the limit"
         )
-    return f"Fits, with {format_size(left, system)} to spare"
+    return f"Fits, with {format_size(left, system)} to spare{_whose(plan)}"
+
+
+def _whose(plan: MemoryPlan) -> str:
+    """Of which memory the least is left, where a machine has several for models."""
+    cards = [pool for pool in plan.pools if pool.kind == "vram"]
+    if cards and tightest(plan).kind == "ram":
+        return " in system memory"
+    return " on the fullest GPU" if len(cards) > 1 else ""
 
 
 def tightest(plan: MemoryPlan) -> Pool:
@@ -149,6 +159,22 @@ def shown_pools(plan: MemoryPlan) -> tuple[Pool, ...]:
     return cards if cards and (first.kind == "vram" or (first.headroom_bytes or 0) >= 0) else (first,)
 
 
+def limit_decides(pool: Pool) -> bool:
+    """True where the GPU's limit, not the memory as a whole, leaves least; what is short as a whole is said of the whole."""
+    if pool.capacity_bytes is None or pool.gpu_limit_bytes is None:
+        return False
+    left = pool.capacity_bytes - (pool.in_use_bytes or 0) - pool.total_bytes
+    return left >= 0 and pool.gpu_limit_bytes - pool.gpu_total_bytes < left
+
+
+def _held(plan: MemoryPlan, pool: Pool) -> tuple[list[DevicePlan], int, int | None]:
+    """Who holds what of `pool`, and of how much, by what decides there: the GPU's limit or the memory as a whole."""
+    devices = [device for device in plan.devices if device.pool == pool.id]
+    if limit_decides(pool):
+        return [device for device in devices if device.kind == "gpu"], pool.gpu_total_bytes, pool.gpu_limit_bytes
+    return devices, pool.total_bytes, pool.capacity_bytes
+
+
 def in_short(option: Option, system: UnitSystem = "GiB") -> str:
     """Why the verdict is what it is, in a few words beside the bar: "3.2 GiB to spare", "28 of 33 layers on the GPU"."""
     word, left, settings = option.verdict.verdict, option.verdict.headroom_bytes, option.plan.settings
@@ -162,7 +188,9 @@ def in_short(option: Option, system: UnitSystem = "GiB") -> str:
         return f"experts of {settings.cpu_moe_layers} blocks in system memory"
     if left is None:
         return "size of the memory not known"
-    return f"{format_size(left, system)} to spare" if left >= 0 else f"{format_size(-left, system)} over the limit"
+    if left < 0:
+        return f"{format_size(-left, system)} over the limit"
+    return f"{format_size(left, system)} to spare{_whose(option.plan)}"
 
 
 def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: str = "") -> dict[str, Any]:
@@ -171,20 +199,19 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: s
     `href` opens the model; `note` is said beside its file.
     """
     pools = shown_pools(option.plan)
-    rooms = [min(pool.capacity_bytes, pool.gpu_limit_bytes or pool.capacity_bytes) for pool in pools if pool.capacity_bytes]
+    held = [_held(option.plan, pool) for pool in pools]
+    rooms = [room for _, _, room in held if room]
     room = sum(rooms) if len(rooms) == len(pools) else None
-    names = {pool.id for pool in pools}
-    devices = [device for device in option.plan.devices if device.pool in names]
-    sizes = _summed(devices)
-    shown = {"in_use": sum(pool.in_use_bytes or 0 for pool in pools)}
+    sizes = _summed([device for devices, _, _ in held for device in devices])
+    total = sum(size for _, size, _ in held)
+    by_limit = [pool for pool in pools if limit_decides(pool)]
+    shown = {"in_use": sum(pool.in_use_bytes or 0 for pool in pools if pool not in by_limit)}
     shown |= {name: sizes[name] for name in ("weights", "kv_cache", "compute")}
     shown["other"] = sum(sizes[name] for name in _SMALL)
     scale = max(room or 0, sum(shown.values()), 1)
     model = option.model
-    size_text = format_size(sum(pool.total_bytes for pool in pools), system) + (
-        f" of {format_size(room, system)}" if room else ""
-    )
-    beside = sum(pool.total_bytes for pool in option.plan.pools if pool.id not in names)
+    size_text = format_size(total, system) + (f" of {format_size(room, system)}" if room else "")
+    beside = sum(pool.total_bytes for pool in option.plan.pools) - total
     speed = option.speed if option.speed and option.verdict.verdict != "no" else None
     size = parameters(model.parameters)
     if model.active_parameters and model.active_parameters < 0.9 * model.parameters:
@@ -202,7 +229,9 @@ def result_row(option: Option, href: str, system: UnitSystem = "GiB", *, note: s
             if size
         ],
         "size_text": size_text,
-        "beside": f"and {format_size(beside, system)} of system memory" if beside >= _WORTH_SAYING else "",
+        "beside": f"and {format_size(beside, system)} {'for the CPU' if by_limit else 'of system memory'}"
+        if beside >= _WORTH_SAYING
+        else "",
         "short": in_short(option, system),
         **_speed_cell(speed),
         "search": " ".join((model.id, model.name, model.family, option.quantization)).lower(),

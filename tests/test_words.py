@@ -6,6 +6,7 @@ from advisor.estimate import estimate
 from advisor.models.library import catalogue
 from advisor.question import Question
 from advisor.speed.forecast import Range, SpeedForecast
+from advisor.units import format_size, parse_size
 from advisor.words import (
     curves_text,
     felt,
@@ -60,9 +61,9 @@ def test_round_size(size, said):
     ("machine", "said"),
     [
         ({"machine": "rtx-4090", "ram_gib": 64}, "NVIDIA GeForce RTX 4090, 24 GiB, 62.4 GiB system memory, 1008 GB/s"),
-        ({"machine": "rtx-4090", "gpus": 2}, "2x NVIDIA GeForce RTX 4090, 2 x 24 GiB, 1008 GB/s"),
+        ({"machine": "rtx-4090", "gpus": 2}, "2x NVIDIA GeForce RTX 4090, 24 GiB each, 1008 GB/s"),
         ({"machine": "m4-max-40", "memory_gib": 128}, "Apple M4 Max 40-core GPU, 128 GiB unified memory, 546 GB/s"),
-        ({"memory_gib": 24, "bandwidth_gb_s": 1008}, "GPU with 24 GiB, 24 GiB, 1008 GB/s"),
+        ({"memory_gib": 24, "bandwidth_gb_s": 1008}, "GPU with 24 GiB, 1008 GB/s"),
     ],
 )
 def test_a_machine_in_one_line(machine, said):
@@ -116,6 +117,49 @@ def test_the_bar_of_two_cards_is_both_together():
     both = option(machine="rtx-4090", gpus=2)
     assert [pool.id for pool in shown_pools(both.plan)] == ["gpu0", "gpu1"]
     assert result_row(both, "")["size_text"].endswith(" of 46.8 GiB")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (
+            {"machine": "m3-max-40", "memory_gib": 64, "model": "llama-3.3-70b"},
+            "The GPU needs {size} that it may take: {left}.",
+        ),
+        # Its per-layer embeddings lie beside the GPU.
+        ({"machine": "m1-7", "memory_gib": 8, "model": "gemma-4-e2b"}, "The GPU needs {size} that it may take: {left}."),
+        # A profile without a limit for the GPU: the memory as a whole decides.
+        ({"machine": "rtx-4090"}, "It needs {of}, which has {room}: {left}."),
+    ],
+)
+def test_the_numbers_of_a_row_add_up_and_are_those_of_heading_and_reason(fields, reason):
+    found = option(**fields)
+    row = result_row(found, "")
+    used, _, room = row["size_text"].partition(" of ")
+    assert parse_size(room) - parse_size(used) == pytest.approx(parse_size(row["short"].removesuffix(" to spare")), rel=0.02)
+    assert verdict_line(found.verdict, found.plan) == f"Fits, with {row['short']}"
+    said = reason.format(
+        size=f"{used} of the {room}", of=f"{used} of the memory of NVIDIA GeForce RTX 4090", room=room, left=row["short"]
+    )
+    assert said in found.verdict.reasons
+    filled = sum(part["share"] for part in row["parts"])
+    assert filled == pytest.approx(parse_size(used) / parse_size(room), rel=0.02)
+
+
+def test_what_lies_beside_the_gpu_in_one_memory_is_named():
+    # Per-layer embeddings of 2.3 billion weights stay with the CPU.
+    row = result_row(option(machine="m1-7", memory_gib=8, model="gemma-4-e2b", quant="Q4_K_M"), "")
+    assert row["beside"].endswith(" GiB for the CPU")
+
+
+def test_of_several_memories_the_one_with_least_left_is_named():
+    four = option(machine="4x-rtx-3090", model="gpt-oss-120b")
+    assert result_row(four, "")["short"].endswith(" GiB to spare on the fullest GPU")
+    assert verdict_line(four.verdict, four.plan).endswith(" GiB to spare on the fullest GPU")
+    assert all(pool.headroom_bytes >= tightest(four.plan).headroom_bytes for pool in four.plan.pools)
+    assert format_size(tightest(four.plan).headroom_bytes) in four.verdict.reasons[0]
+    little = option(machine="rtx-4090", ram_gib=4)
+    assert in_short(little).endswith(" to spare in system memory")
 
 
 def test_the_bar_is_of_the_memory_that_is_short_where_one_is():

@@ -62,7 +62,7 @@ def why(choice: Weighed, models: Sequence[Weighed], purpose: Purpose) -> tuple[s
         said.append(_unsure(choice, wishes))
     if (score := _score_said(option, len(models), purpose)) is not None:
         said.append(score)
-    said.append(option.verdict.reasons[0])
+    said.append(f"{_on_several(option)}{option.verdict.reasons[0]}")
     if (speed := speed_said(choice, wishes)) is not None:
         said.append(speed)
     if (loss := loss_said(option)) is not None:
@@ -77,7 +77,13 @@ def _score_said(option: Option, models: int, purpose: Purpose) -> str | None:
     score = f"score {quality.score:.0f} ({quality.low:.0f} to {quality.high:.0f}; 50 is the mean of all), {quality.basis}."
     if models == 1:
         return f"For {purpose} it has {score}"
-    return f"Of {models} models that run here it is expected to answer best for {purpose} at a speed that suits it: {score}"
+    return f"Of {models} models weighed here it is expected to answer best for {purpose} at a speed that suits it: {score}"
+
+
+def _on_several(option: Option) -> str:
+    """How many cards it lies on and what it takes of them together, before the one that has least left; else nothing."""
+    cards = [pool.total_bytes for pool in option.plan.pools if pool.kind == "vram" and pool.total_bytes]
+    return f"It lies on {len(cards)} GPUs, {format_size(sum(cards))} in all. " if len(cards) > 1 else ""
 
 
 def _unsure(choice: Weighed, wishes: Wishes) -> str:
@@ -103,7 +109,7 @@ def speed_said(one: Weighed, wishes: Wishes) -> str | None:
     tail = (
         ""
         if wait is None
-        else f"; the first word after about {format_number(wait.expected)} s of a prompt of {wishes.prompt_tokens:,}"
+        else f"; the first word comes about {format_number(wait.expected)} s after a prompt of {wishes.prompt_tokens:,} tokens"
     )
     return f"{said}, {enough}{tail}."
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ class Verdict:
     """fits: with a margin. tight: without it, or only by closing programs or raising a limit. partial: some of it is not on the
     GPU. no: something does not fit."""
     reasons: tuple[str, ...]
-    """Sentences, the one that decided first."""
+    """Sentences, the one that decided first; of those that say the same, the memory with least left."""
     headroom_bytes: int | None
     """What is left of the memory that has least; negative where it does not fit; None where no capacity is known."""
     tight: bool = False
@@ -39,7 +40,8 @@ def judge(plan: MemoryPlan, machine: MachineProfile) -> Verdict:
     A system memory of unknown size holds whatever lies in it, and the reasons say so; a GPU's memory of unknown size makes a
     plan "tight" at best, never "fits".
     """
-    found = [_judge_pool(pool, machine) for pool in plan.pools if pool.total_bytes]
+    pools = sorted((pool for pool in plan.pools if pool.total_bytes), key=_left)
+    found = [_judge_pool(pool, machine) for pool in pools]
     found += _judge_offload(plan)
     found.sort(key=lambda one: WORST_FIRST.index(one[0]))
     known = [pool.headroom_bytes for pool in plan.pools if pool.headroom_bytes is not None]
@@ -87,6 +89,10 @@ def _pool_rules(pool: Pool, machine: MachineProfile, total: Any, gpu_total: Any)
     return [*found, ("room", "fits", always)]
 
 
+def _left(pool: Pool) -> float:
+    return inf if pool.headroom_bytes is None else pool.headroom_bytes
+
+
 def _judge_pool(pool: Pool, machine: MachineProfile) -> tuple[Word, str]:
     rules = _pool_rules(pool, machine, pool.total_bytes, pool.gpu_total_bytes)
     rule, word = next((rule, word) for rule, word, holds in rules if holds)
@@ -111,7 +117,9 @@ def _reason(rule: Rule, pool: Pool, machine: MachineProfile) -> str:
         f"{format_size(kept)}. Close what is not needed.",
         "margin": f"{needs}: {after}{format_size(left - kept)} to spare is less than a safe margin.",
         "gpu margin": f"{gpu} of the {limit} that it may take, which leaves less than a safe margin.",
-        "room": f"{needs}: {format_size(left)} to spare.",
+        "room": f"{needs}: {format_size(left)} to spare."
+        if pool.headroom_bytes == left
+        else f"{gpu} of the {limit} that it may take: {format_size(pool.headroom_bytes)} to spare.",
     }
     return sentences[rule]
 
