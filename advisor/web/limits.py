@@ -9,7 +9,6 @@ import json
 import time
 from collections import Counter as Tally
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from advisor.networks import network_of
 from advisor.settings import Settings
 from advisor.units import KIB, MIB
-from advisor.web.metrics import METRICS, group_of
+from advisor.web.metrics import METRICS, group_of, method_of
 
 MOST_BYTES = 64 * KIB
 """The largest body of a question."""
@@ -97,7 +96,7 @@ class Limits:
             METRICS.refused.labels(str(refusal.status)).inc()
             await _refuse(refusal, answer)
         finally:
-            METRICS.requests.labels(group_of(scope["path"]), scope["method"], str(status)).inc()
+            METRICS.requests.labels(group_of(scope["path"]), method_of(scope["method"]), str(status)).inc()
             METRICS.seconds.labels(group_of(scope["path"])).observe(time.perf_counter() - began)
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
@@ -151,7 +150,7 @@ class Limits:
 def _same_origin(headers: Mapping[str, str]) -> None:
     """A page elsewhere may not change anything here with its visitor's browser."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
         raise Refusal(403, "this request comes from a page of another site")
 
 

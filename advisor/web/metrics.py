@@ -8,6 +8,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.005, 0.025, 0.1, 0.25, 1, 5, 30)
 _API = "/api/v1/"
 _ROUTES = frozenset(("detect", "machines", "models", "estimate", "fit", "recommend", "reports", "health", "metrics"))
+_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,8 @@ def group_of(path: str) -> str:
     if path.startswith(("/_stcore/", "/static/", "/app/static/", "/component/", "/media/")):
         return "app files"
     return "page"
+
+
+def method_of(method: str) -> str:
+    """The method, or "other": as with addresses, each gets a row for ever, and a stranger may send any word as one."""
+    return method if method in _METHODS else "other"

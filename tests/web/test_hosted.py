@@ -17,6 +17,7 @@ from advisor.models.sources.public_address import is_public, refuse_private
 from advisor.reports.store import store
 from advisor.settings import Settings, from_environment
 from advisor.web.limits import Limits
+from advisor.web.metrics import METRICS
 from tests.reports.examples import measured
 from tests.web.site import HOST, client
 
@@ -183,7 +184,15 @@ def test_a_foreign_host_is_refused(host):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://headroom.test.evil.example", "http://headroom.test:81"]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://headroom.test.evil.example",
+        "http://headroom.test:81",
+        "http://[",
+        "headroom.test",
+    ],
 )
 def test_a_page_elsewhere_changes_nothing(origin):
     visitor = client(headers={"origin": origin})
@@ -285,6 +294,16 @@ def test_guessed_ids_find_nothing_and_are_soon_refused(hosted):
     answers = [visitor.get(f"/r/{id_}").status_code for id_ in near * 2]
     assert set(answers) == {404, 429}
     assert answers.count(404) <= 60
+
+
+def test_words_that_are_no_methods_fill_no_memory():
+    """Each new one had a row of its own in the metrics for ever."""
+    visitor = client()
+    for number in range(3):
+        assert visitor.request(f"BREW{number}", "/api/v1/health").status_code == 405
+    said = METRICS.text()
+    assert b"BREW" not in said
+    assert b'{method="other",route="api health",status="405"}' in said
 
 
 def test_pages_of_one_address_are_bounded():
