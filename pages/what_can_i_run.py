@@ -11,7 +11,7 @@ from advisor.ui.found_here import already_here
 from advisor.ui.glossary import QUESTIONS, ask
 from advisor.ui.inert import inert
 from advisor.ui.knobs import context_knob, least_speed_knob, purpose_knob
-from advisor.ui.later import later, redraw_when_done
+from advisor.ui.later import answer_of, later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
 from advisor.ui.state import address_of, complaints, open_question, publish
@@ -39,11 +39,14 @@ with said, st.spinner("Laying out every model of the list …"):
 whole = None
 if not fit.complete and any(option.verdict.verdict == "no" for option in fit.options):
     whole = later().fit(question, chosen.machine, chosen.assumptions)
-    fit = whole.result() if whole.done() else fit
+    fit = answer_of(whole) or fit
 asked = RecommendQuestion(**chosen.asked.machine_fields(), **wishes)
 best = later().recommended(asked, chosen.machine, chosen.assumptions)
+weighed = answer_of(best)
 said.header(inert(fit.headline), anchor=False)
-if best.done() and (advice := best_line(best.result())):
+if weighed is None:
+    said.markdown("What suits best is still being weighed …")
+elif advice := best_line(weighed):
     with said.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(inert(advice), width="content")
         st.page_link(
@@ -52,16 +55,14 @@ if best.done() and (advice := best_line(best.result())):
             icon=":material/arrow_forward:",
             query_params=asked.query_fields(),
         )
-elif not best.done():
-    said.markdown("What suits best is still being weighed …")
 corrected = ", corrected by what was measured here" if any(one.speed and one.speed.mark for one in fit.options) else ""
 said.caption(
     f"With {tokens(context)} tokens of context in llama-server. For each model its best file, in order of what its answers are "
     f"worth for {purpose}, slowness taken off. Memory is by formula, speed is a forecast{corrected}."
 )
-if whole is not None and not whole.done():
+if whole is not None and not fit.complete:
     said.caption("Those that do not fit whole are still being laid out in part …")
-redraw_when_done(*(answer for answer in (whole, best) if answer is not None and not answer.done()))
+redraw_when_done(*(coming for coming, there in ((whole, fit.complete), (best, weighed)) if coming is not None and not there))
 
 
 def address_in_model_page(model: str, quantization: str) -> str:
@@ -71,7 +72,7 @@ def address_in_model_page(model: str, quantization: str) -> str:
 
 
 already_here(question, context)
-advised = best.result().recommendation if best.done() else None
+advised = weighed.recommendation if weighed else None
 choice = advised.choice if advised and advised.sure else None
 rows = [
     result_row(

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -16,6 +16,7 @@ from advisor.recommend import Recommended
 from advisor.ui.cached import fit_on, recommended_on
 from advisor.ui.state import draw_again_when_quiet
 
+V = TypeVar("V")
 _MOST_KEPT = 64
 
 
@@ -53,6 +54,11 @@ class Later:
 def later() -> Later:
     """The one of this process."""
     return Later()
+
+
+def answer_of(coming: Future[V]) -> V | None:
+    """The answer once it is there; None before, and where so many others asked meanwhile that it was forgotten."""
+    return coming.result() if coming.done() and not coming.cancelled() else None
 
 
 def redraw_when_done(*answers: Future[Any]) -> None:
