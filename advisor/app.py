@@ -13,7 +13,7 @@ if PAGES not in st.session_state:
     # Made once for a session: each of them is looked for on the disk when it is made.
     st.session_state[PAGES] = {
         "": [
-            st.Page(pages_folder() / "what_can_i_run.py", title="What can I run?", url_path="fit", default=True),
+            st.Page(pages_folder() / "what_can_i_run.py", title="What can I run?", default=True),
             st.Page(pages_folder() / "recommendation.py", title="Recommendation", url_path="recommendation"),
             st.Page(pages_folder() / "model.py", title="Model", url_path="model"),
         ],

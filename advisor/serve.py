@@ -67,13 +67,19 @@ def serve(*, host: str = HOST, port: int | None = None, hosted: bool = False) ->
 
 
 def server_routes() -> list[Any]:
-    """What the server answers beside the pages: the API and shared reports."""
-    from starlette.routing import Mount
+    """What the server answers beside the pages: the API, shared reports, and the first page by its name."""
+    from starlette.requests import Request
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Mount, Route
 
     from advisor.api import PREFIX, make_api
     from advisor.web.shared import shared_routes
 
-    return [Mount(PREFIX, make_api()), *shared_routes()]
+    async def first_page(request: Request) -> RedirectResponse:
+        # Streamlit knows its first page by the root alone, and calls "/fit" a page that does not exist.
+        return RedirectResponse(f"./?{request.url.query}" if request.url.query else "./")
+
+    return [Mount(PREFIX, make_api()), *shared_routes(), Route("/fit", first_page, methods=["GET"])]
 
 
 def server_layers(allowed_hosts: list[str]) -> list[Any]:

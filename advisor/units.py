@@ -1,6 +1,7 @@
 """Bytes to text and back. Everywhere else in the package a size is an `int` number of bytes."""
 
 import re
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -20,6 +21,7 @@ _FACTORS = {
     "GIB": GIB,
     "TIB": TIB,
 }
+_SHOWN = 60
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", re.IGNORECASE)
 
 
@@ -36,9 +38,11 @@ def from_gib(size_gib: float) -> int:
 def parse_size(text: str) -> int:
     """Bytes in a size as people write it ("24 GiB", "512 MiB", "16GB"). Raises ValueError on anything else."""
     match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError(f'"{text}" is not a size; write a number and a unit, such as "24 GiB"')
-    return int(float(match[1]) * _FACTORS[match[2].upper()])
+    size = float(match[1]) * _FACTORS[match[2].upper()] if match else inf
+    if size == inf:
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise ValueError(f'"{shown}" is not a size; write a number and a unit, such as "24 GiB"')
+    return int(size)
 
 
 def format_size(size_bytes: int | None, system: UnitSystem = "GiB", *, signed: bool = False) -> str:
@@ -63,5 +67,5 @@ Bytes = Annotated[int, BeforeValidator(_size_or_int), Field(ge=0, le=2**63 - 1)]
 
 
 def format_number(value: float) -> str:
-    """A measured number to two or three figures: "143", "41", "6.5", "0.42"."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    """A measured number to two or three figures: "2,804", "143", "41", "6.5", "0.42"."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"

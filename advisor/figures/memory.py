@@ -84,7 +84,9 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
     traces: list[dict[str, Any]] = []
     for curve in sorted(curves, key=lambda curve: -max(curve.total_bytes)):
         width = 3 if curve.name == curves[0].name else 1.75
-        traces.append(_curve(curve, colours[curve.name], width, limit_bytes, unit, system))
+        line = _curve(curve, colours[curve.name], width, limit_bytes, unit, system)
+        # The one that was asked for lies over those that are as large.
+        traces.append(line | {"zorder": int(curve is curves[0])})
         if curve.longest is not None and limit_bytes is not None:
             traces.append(_dot(curve, colours[curve.name], unit))
     top = max((max(curve.total_bytes) for curve in curves), default=1) / unit
@@ -92,12 +94,10 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
     limit = None if limit_bytes is None else limit_bytes / unit
     highest = top * 1.05 if limit is None else max(min(max(top, limit) * 1.08, limit * 1.6), lowest * 1.15)
     shapes: list[dict[str, Any]] = [_line("x", chosen, CHOSEN, "solid")]
-    notes: list[dict[str, Any]] = []
+    # In the legend: beside its line the curves would cross it.
+    marks = [] if limit is None else [f"{format_size(limit_bytes, system)} can be used (dashed)"]
     if limit is not None:
         shapes.append(_line("y", limit, LIMIT, "dash"))
-        text = f"{format_size(limit_bytes, system)} can be used"
-        place = {"xref": "paper", "x": 0.01, "y": limit, "xanchor": "left", "yanchor": "bottom"}
-        notes.append({"text": text, "showarrow": False, "font": {"size": 12, "color": TEXT}, **place})
     ticks = [tick for tick in (curves[0].contexts if curves else ()) if tick & (tick - 1) == 0 and tick >= 1024]
     return {
         "data": traces,
@@ -107,7 +107,7 @@ def memory_by_context(curves: Sequence[Curve], limit_bytes: int | None, chosen: 
             xaxis=axis(grid=True, type="log", tickvals=ticks, ticktext=[tokens(tick) for tick in ticks], tickangle=0),
             yaxis=axis(grid=True, range=[0, highest], ticksuffix=f" {system}", nticks=6),
             shapes=shapes,
-            annotations=notes,
+            meta={"marks": marks},
         ),
     }
 

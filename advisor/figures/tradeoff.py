@@ -12,9 +12,17 @@ from advisor.units import format_number, format_size
 
 _GREY = "rgba(139,143,141,.75)"
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-_LABELLED = 4
+_LABELLED, _TRIED = 4, 12
+_NARROW, _TALL = 560, 324
+"""Pixels that dots lie in, of a figure on a tablet."""
+_LETTER, _LINE, _DOT, _AWAY = 6.6, 14, 5, 15
+"""Pixels: a letter of a name and its line, half a dot, and from a dot to the middle of its name."""
 _SYMBOLS = {"fits": "circle", "tight": "circle-open", "partial": "diamond"}
 _WORDS = {"fits": "fits whole", "tight": "fits only just", "partial": "in part in system memory"}
+
+
+Box = tuple[tuple[float, float], tuple[float, float]]
+"""The ends of both axes: of the logarithm of tokens a second, and of scores."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,9 @@ def tradeoff(points: Sequence[Point], chosen: str | None, *, wished_tps: float, 
     traces = [_dots(others, _GREY, 10), _dots(best, ACCENT, 15)]
     rates = [point.one.tps or 1.0 for point in shown] or [1.0, 100.0]
     low, high = min(*rates, least_tps) / 1.25, max(*rates, wished_tps) * 1.6
+    scores = [_score(point) or 0.0 for point in shown] or [0.0, 100.0]
+    room = max((max(scores) - min(scores)) * 0.1, 2.0)
+    box = (log10(low), log10(high)), (min(scores) - room, max(scores) + room)
     return {
         "data": [trace for trace in traces if trace["x"]],
         "layout": layout(
@@ -46,13 +57,13 @@ def tradeoff(points: Sequence[Point], chosen: str | None, *, wished_tps: float, 
             xaxis=axis(
                 grid=True,
                 type="log",
-                range=[log10(low), log10(high)],
+                range=list(box[0]),
                 tickvals=[tick for tick in _TICKS if low <= tick <= high],
                 title={"text": "tokens/s", "font": TICKS},
             ),
-            yaxis=axis(grid=True, title={"text": "score", "font": TICKS}),
+            yaxis=axis(grid=True, range=list(box[1]), title={"text": "score", "font": TICKS}),
             shapes=[_line(least_tps, "dot"), _line(wished_tps, "dash")],
-            annotations=[_note(wished_tps, "wished"), _note(least_tps, "least"), *_names(best, others)],
+            annotations=[_note(wished_tps, "wished"), _note(least_tps, "least"), *_names(best, others, box)],
         ),
     }
 
@@ -111,27 +122,61 @@ def _wrapped(text: str, width: int = 60) -> list[str]:
     return [escape(line) for line in lines if line]
 
 
-def _names(best: Sequence[Point], others: Sequence[Point]) -> list[dict[str, Any]]:
-    """Names at the dots that come first; the others have theirs on hover."""
-    named = [*best, *sorted(others, key=lambda point: -point.one.worth)]
-    placed: list[tuple[float, float]] = []
+def _names(best: Sequence[Point], others: Sequence[Point], box: Box) -> list[dict[str, Any]]:
+    """Names at the dots that come first, each where it lies on no dot and no other name; the others have theirs on hover.
+
+    The chosen one always has its name.
+    """
+    dots = [_place(point, box) for point in (*best, *others)]
+    placed: list[_Rectangle] = []
     notes: list[dict[str, Any]] = []
-    for point in named:
-        x, y = log10(point.one.tps or 1.0), _score(point) or 0.0
-        if len(notes) == _LABELLED or any(abs(x - a) < 0.6 and abs(y - b) < 5.0 for a, b in placed):
+    for point in [*best, *sorted(others, key=lambda point: -point.one.worth)[:_TRIED]]:
+        name = point.one.option.model.name
+        spots = [_Rectangle.of(name, _place(point, box), up=up) for up in (True, False)]
+        free = [spot for spot in spots if not spot.hits(dots, placed)]
+        if len(notes) == _LABELLED or not (free or point in best):
             continue
-        placed.append((x, y))
+        spot = (free or spots)[0]
+        placed.append(spot)
         notes.append(
             {
-                "x": x,
-                "y": y,
-                "text": escape(point.one.option.model.name),
+                "x": log10(point.one.tps or 1.0),
+                "y": _score(point) or 0.0,
+                "text": escape(name),
                 "showarrow": False,
-                "yshift": 15,
+                "yshift": _AWAY if spot.up else -_AWAY,
                 "font": {"size": 12, "color": ACCENT if point in best else TEXT},
             }
         )
     return notes
+
+
+@dataclass(frozen=True)
+class _Rectangle:
+    """Where a name would stand, in pixels of a narrow figure: what is free there is free in a wider one."""
+
+    x: float
+    y: float
+    half: float
+    up: bool
+
+    @classmethod
+    def of(cls, name: str, dot: tuple[float, float], *, up: bool) -> "_Rectangle":
+        return cls(dot[0], dot[1] + (_AWAY if up else -_AWAY), len(name) * _LETTER / 2, up)
+
+    def hits(self, dots: Sequence[tuple[float, float]], names: Sequence["_Rectangle"]) -> bool:
+        """True where a dot or another name lies under it. Its own dot is far enough."""
+        over = any(abs(x - self.x) < self.half + _DOT and abs(y - self.y) < _LINE / 2 + _DOT for x, y in dots)
+        return over or any(
+            abs(other.x - self.x) < self.half + other.half + _DOT and abs(other.y - self.y) < _LINE for other in names
+        )
+
+
+def _place(point: Point, box: Box) -> tuple[float, float]:
+    """Where a dot stands in the figure, in pixels."""
+    (left, right), (low, high) = box
+    x, y = log10(point.one.tps or 1.0), _score(point) or 0.0
+    return _NARROW * (x - left) / (right - left), _TALL * (y - low) / (high - low)
 
 
 def _line(tps: float, dash: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A machine on a page: its facts with their sources, the GPU's limit, how everything was found, the measured bandwidth."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 import streamlit as st
 
@@ -88,8 +89,14 @@ def _facts(machine: MachineProfile) -> Iterator[Fact]:
             path = path.rpartition(".")[0]
         return ""
 
-    for index in range(len(machine.gpus)):
-        yield from _gpu_facts(machine, index, source)
+    cards = [tuple(_gpu_facts(machine, index, source)) for index in range(len(machine.gpus))]
+    first = 0
+    for same, group in groupby(cards):
+        last = first + len(tuple(group))
+        name = "GPU" if len(cards) == 1 else f"GPU {last}" if last == first + 1 else f"GPUs {first + 1} to {last}, each"
+        yield (name, *same[0][1:])
+        yield from same[1:]
+        first = last
     cpu, memory = machine.cpu, machine.memory
     yield "Processor", cpu.name or "unknown", source("cpu.name")
     yield "Performance cores", str(cpu.performance_cores or "unknown"), source("cpu.performance_cores")
@@ -107,7 +114,7 @@ def _facts(machine: MachineProfile) -> Iterator[Fact]:
 
 def _gpu_facts(machine: MachineProfile, index: int, source: Callable[[str], str]) -> Iterator[Fact]:
     gpu, at = machine.gpus[index], f"gpus.{index}"
-    yield f"GPU {index + 1}" if len(machine.gpus) > 1 else "GPU", gpu.name, source(at)
+    yield "GPU", gpu.name, source(at)
     if machine.kind == "discrete":
         yield "Memory as sold", format_size(gpu.memory_bytes), source(f"{at}.memory_bytes")
         yield "Memory that can be used", format_size(gpu.capacity_bytes), source(f"{at}.capacity_bytes")

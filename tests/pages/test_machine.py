@@ -39,8 +39,15 @@ def test_numbers_can_be_changed(app):
     app.at.number_input(key="machine:bandwidth").set_value(900.0)
     app.run()
     assert app.address == {"machine": "rtx-4090", "gpus": "2", "ram_gib": "128", "bandwidth_gb_s": "900"}
-    assert facts(app)["GPU 2"][0] == "NVIDIA GeForce RTX 4090"
+    assert facts(app)["GPUs 1 to 2, each"][0] == "NVIDIA GeForce RTX 4090"
     assert facts(app)["GPU bandwidth"] == ["900 GB/s", "given by the user"]
+
+
+def test_equal_gpus_are_told_once(app):
+    app.open("machine", machine="4x-rtx-3090")
+    names = [row[0] for row in tables(app)[0]["rows"]]
+    assert names[0] == "GPUs 1 to 4, each"
+    assert names.count("GPU bandwidth") == 1
 
 
 def test_the_detected_machine_can_be_changed_too(app):

@@ -218,3 +218,11 @@ def test_a_place_is_free_again_once_nothing_holds_it():
 
     with start_blocking_portal() as loop:
         assert loop.call(questions) == "answered"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"), [("/fit", "./"), ("/fit?machine=rtx-4090&context=8192", "./?machine=rtx-4090&context=8192")]
+)
+def test_the_first_page_is_there_by_its_name_too(asked, sent):
+    answer = client().get(asked, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, sent)
