@@ -64,13 +64,20 @@ class Ahead:
 
     def take_over_layouts(self) -> bool:
         """Wait for the next layouts that were made on the way, this machine's first, and keep them; False where there are no
-        more. Asked last."""
+        more. Asked last: what nobody has asked for before is passed over."""
         from advisor.memory.compute import LAYOUTS
 
-        found = self._next()
-        if isinstance(found, dict):
-            LAYOUTS.update(found)
-        return found is not None
+        while (found := self._next()) is not None:
+            if isinstance(found, dict):
+                LAYOUTS.update(found)
+                return True
+        return False
+
+    def end(self) -> None:
+        """Leave nothing of it behind, wherever it is: one that is through would stay in the system's list of processes."""
+        self._process.kill()
+        self._process.join()
+        self._receiver.close()
 
     def _next(self) -> object:
         try:

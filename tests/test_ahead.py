@@ -2,6 +2,7 @@
 
 import copy
 
+import psutil
 import pytest
 
 from advisor import ahead as ahead_module
@@ -18,6 +19,13 @@ from advisor.ui import warm
 from advisor.ui.cached import FITS, RECOMMENDED, fit_on, recommended_on
 
 QUESTION = FitQuestion(context=USUAL_CONTEXT)
+
+
+@pytest.fixture
+def ahead():
+    made = Ahead()
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -38,8 +46,7 @@ def kept(monkeypatch):
         one.clear()
 
 
-def test_what_is_handed_over_is_what_is_made_here(hosted, kept):
-    ahead = Ahead()
+def test_what_is_handed_over_is_what_is_made_here(hosted, kept, ahead):
     first = ahead.first()
     assert isinstance(first, First)
     assert first.found is None
@@ -58,8 +65,17 @@ def test_what_is_handed_over_is_what_is_made_here(hosted, kept):
     assert len(compute.LAYOUTS) == before
 
 
-def test_at_home_the_machine_comes_with_the_answer():
-    first = Ahead().first()
+def test_layouts_come_first_also_where_a_visitor_was_quicker_with_the_rest(hosted, kept, ahead):
+    """The answer and the recommendation are still in the pipe: nothing was taken over, and all was laid out anew."""
+    assert ahead.take_over_layouts()
+    before = set(compute.LAYOUTS)
+    assert before
+    fit_for(QUESTION, find_machine(USUAL_MACHINES[0]), in_part=False)
+    assert set(compute.LAYOUTS) == before
+
+
+def test_at_home_the_machine_comes_with_the_answer(ahead):
+    first = ahead.first()
     assert isinstance(first, First)
     assert first.found is not None
     assert first.found.complete
@@ -67,18 +83,23 @@ def test_at_home_the_machine_comes_with_the_answer():
     assert first.fit.question == QUESTION
 
 
-def test_a_process_that_is_ended_hands_nothing_over_and_nobody_waits():
-    ahead = Ahead()
+def test_nothing_is_left_of_the_process(ahead):
+    """It stayed in the list of processes, through, for as long as the server ran."""
+    pid = ahead._process.pid
+    assert psutil.pid_exists(pid)
+    ahead.end()
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_process_that_is_ended_hands_nothing_over_and_nobody_waits(ahead):
     ahead._process.kill()
     assert ahead.first() is None
     assert not ahead.take_over_layouts()
 
 
-def test_a_process_that_hangs_is_waited_for_no_longer_than_that(monkeypatch):
+def test_a_process_that_hangs_is_waited_for_no_longer_than_that(monkeypatch, ahead):
     monkeypatch.setattr(ahead_module, "_LONGEST_S", 0.01)
-    ahead = Ahead()
     assert ahead.first() is None
-    ahead._process.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +113,7 @@ class _Handed:
 
     def __init__(self, first, recommended=None):
         self._first, self._recommended = first, recommended
+        self.ended = False
 
     def first(self):
         return self._first
@@ -102,9 +124,11 @@ class _Handed:
     def take_over_layouts(self):
         return False
 
+    def end(self):
+        self.ended = True
 
-def test_the_first_page_has_the_answer_and_the_machine_that_were_handed_over(monkeypatch, kept):
-    ahead = Ahead()
+
+def test_the_first_page_has_the_answer_and_the_machine_that_were_handed_over(monkeypatch, kept, ahead):
     first = ahead.first()
     assert isinstance(first, First)
     here = Here()
@@ -124,8 +148,10 @@ def test_another_machine_than_the_one_handed_over_is_ranked_here(monkeypatch, ke
     other = find_machine("rtx-4090")
     first = First(fit_for(QUESTION, find_machine(USUAL_MACHINES[0]), in_part=False), None)
     monkeypatch.setattr(warm, "first_machine", lambda: (other, ()))
-    warm.warm_up(_Handed(first))
+    handed = _Handed(first)
+    warm.warm_up(handed)
     assert fit_on(QUESTION, other, (), in_part=False).machine == other
+    assert handed.ended
 
 
 def test_a_model_of_the_catalogue_comes_back_as_the_same():

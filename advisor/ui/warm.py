@@ -7,7 +7,6 @@ from advisor.ahead import FIRST_VISIT_S, USUAL_CONTEXT, Ahead
 from advisor.fit import laid_out_whole
 from advisor.machines.here import HERE
 from advisor.question import FitQuestion, RecommendQuestion
-from advisor.recommend import Recommended
 from advisor.settings import settings
 from advisor.ui.cached import fit_on, recommended_on
 from advisor.ui.found_here import here_now
@@ -15,11 +14,18 @@ from advisor.ui.machine_bar import first_machine
 
 
 def warm_up(ahead: Ahead | None) -> None:
-    """Have ready what visitors will ask for: the first at once, and what all others need once that one has seen the page."""
+    """Have ready what visitors will ask for: the first at once, and what all others need once that one has seen the page.
+
+    Then `ahead` is ended.
+    """
     until = time.monotonic() + FIRST_VISIT_S
-    _first_page(ahead)
-    time.sleep(max(0.0, until - time.monotonic()))
-    _other_pages(ahead)
+    try:
+        _first_page(ahead)
+        time.sleep(max(0.0, until - time.monotonic()))
+        _other_pages(ahead)
+    finally:
+        if ahead is not None:
+            ahead.end()
 
 
 def _first_page(ahead: Ahead | None) -> None:
@@ -34,17 +40,18 @@ def _first_page(ahead: Ahead | None) -> None:
     machine, assumptions = first_machine()
     if ahead and first and machine == first.fit.machine:
         fit_on(question, machine, assumptions, in_part=False, made=replace(first.fit, assumptions=assumptions))
-        recommended_on(asked, machine, assumptions, made=lambda: _said(ahead.recommended(), assumptions))
+        recommended_on(
+            asked,
+            machine,
+            assumptions,
+            made=lambda: (found := ahead.recommended()) and replace(found, assumptions=assumptions),
+        )
     else:
         fit_on(question, machine, assumptions, in_part=False)
     if not settings().hosted:
         HERE.whole()
         fit_on(question, *first_machine(), in_part=False)
     here_now()
-
-
-def _said(found: Recommended | None, assumptions: tuple[str, ...]) -> Recommended | None:
-    return found and replace(found, assumptions=assumptions)
 
 
 def _other_pages(ahead: Ahead | None) -> None:
