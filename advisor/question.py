@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from advisor.errors import QuestionError
+from advisor.machines.profile import LEAST_RATE
 from advisor.memory.settings import CacheType, Runtime
 
 CONTEXTS = (4096, 8192, 32768, 131072)
@@ -46,6 +47,7 @@ Whole = Annotated[int, BeforeValidator(_number)]
 Text = Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)]
 Layers = Annotated[Annotated[Whole, Field(ge=0, le=10_000)] | Literal["all", "auto"], BeforeValidator(_layers)]
 Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+Bandwidth = Annotated[float, BeforeValidator(_number), Field(ge=LEAST_RATE, le=1_000_000, allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Split = Annotated[tuple[Share, ...], BeforeValidator(_split), Field(min_length=1, max_length=64)]
 
@@ -90,7 +92,7 @@ class MachineAsked(Asked):
     gpus: Annotated[Whole, Field(ge=1, le=64)] | None = None
     memory_gib: Positive | None = None
     ram_gib: Positive | None = None
-    bandwidth_gb_s: Positive | None = None
+    bandwidth_gb_s: Bandwidth | None = None
     unified: bool = False
 
     def machine_fields(self) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def test_a_short_question_has_a_short_address() -> None:
         ({"model": "m", "tensor_split": "3,x"}, "tensor_split"),
         ({"model": "m", "memory_gib": "inf"}, "memory_gib"),
         ({"model": "m", "memory_gib": 0}, "memory_gib"),
+        ({"model": "m", "bandwidth_gb_s": 1e-300}, "it must be at least 0.001"),
         ({"model": "x" * 5000}, "model"),
     ],
 )

@@ -5,11 +5,12 @@ from math import isfinite
 
 from advisor.errors import QuestionError
 from advisor.machines.capacity import TYPICAL_SOURCE, completed, with_gpu_memory, with_memory
-from advisor.machines.profile import Gpu, MachineProfile
+from advisor.machines.profile import LEAST_RATE, Gpu, MachineProfile
 from advisor.units import format_size, from_gib
 
 MOST_GPUS = 64
-_GIVEN = "given by the user"
+GIVEN = "given by the user"
+"""The source of a number that was asked for."""
 
 Said = Callable[[str], None]
 
@@ -30,8 +31,9 @@ def adjust(
     numbers cannot belong to the machine.
     """
     _check("gpus", gpus, most=MOST_GPUS)
-    for name, value in (("memory_gib", memory_gib), ("ram_gib", ram_gib), ("bandwidth_gb_s", bandwidth_gb_s)):
+    for name, value in (("memory_gib", memory_gib), ("ram_gib", ram_gib)):
         _check(name, value, most=1_000_000)
+    _check("bandwidth_gb_s", bandwidth_gb_s, least=LEAST_RATE, most=1_000_000)
     assumed: list[str] = []
     machine = _blank(assumed.append, unified=unified) if profile is None else completed(profile)
     if unified and machine.kind != "unified":
@@ -47,9 +49,10 @@ def adjust(
     return (_named_by_numbers(machine, memory_gib) if profile is None else machine), tuple(assumed)
 
 
-def _check(name: str, value: float | None, *, most: float) -> None:
-    if value is not None and not (isfinite(value) and 0 < value <= most):
-        raise QuestionError(f"{name} must be more than 0 and at most {most:,}, and is {value}.", field=name)
+def _check(name: str, value: float | None, *, most: float, least: float = 0) -> None:
+    if value is not None and not (isfinite(value) and value > 0 and least <= value <= most):
+        bound = f"at least {least:g}" if least else "more than 0"
+        raise QuestionError(f"{name} must be {bound} and at most {most:,}, and is {value}.", field=name)
 
 
 def _blank(say: Said, *, unified: bool) -> MachineProfile:
@@ -95,7 +98,7 @@ def _discrete(machine: MachineProfile, memory_gib: float | None, ram_gib: float 
     if memory_gib is not None:
         sources = {path: source for path, source in machine.sources.items() if not path.endswith("capacity_bytes")}
         for index in range(len(machine.gpus)):
-            sources[f"gpus.{index}.memory_bytes"] = _GIVEN
+            sources[f"gpus.{index}.memory_bytes"] = GIVEN
             sources[f"gpus.{index}.capacity_bytes"] = TYPICAL_SOURCE
         if "memory.capacity_bytes" in machine.sources:
             sources["memory.capacity_bytes"] = machine.sources["memory.capacity_bytes"]
@@ -133,16 +136,15 @@ def _one_memory(machine: MachineProfile, memory_gib: float | None, ram_gib: floa
         say(f"{machine.name} was sold with {_listed(options)}: the smallest is taken; give --memory-gib for another.")
     elif machine.memory.capacity_bytes is None:
         say(f"The memory of {machine.name} is not known; give --memory-gib.")
-    if machine.gpu_limit_bytes is not None and machine.origin != "detected":
+    if machine.gpu_limit_bytes is not None and machine.gpus and machine.origin != "detected":
         say(_limit_sentence(machine))
     return machine
 
 
 def _limit_sentence(machine: MachineProfile) -> str:
-    size = format_size(machine.gpu_limit_bytes)
-    if machine.gpus[0].vendor == "apple":
-        return f"The GPU may take {size} by default (macOS 26; an older macOS gives less); {machine.raise_gpu_limit} raises it."
-    return f"The GPU may take {size} by default; {machine.raise_gpu_limit} raises it."
+    older = " (macOS 26; an older macOS gives less)" if machine.gpus[0].vendor == "apple" else ""
+    raises = f"; {machine.raise_gpu_limit} raises it" if machine.raise_gpu_limit else ""
+    return f"The GPU may take {format_size(machine.gpu_limit_bytes)} by default{older}{raises}."
 
 
 def _with_bandwidth(machine: MachineProfile, bandwidth_gb_s: float) -> MachineProfile:
@@ -154,7 +156,7 @@ def _with_bandwidth(machine: MachineProfile, bandwidth_gb_s: float) -> MachinePr
         update["memory"] = machine.memory.model_copy(update=new)
         paths.append("memory.bandwidth_gb_s")
     kept = {path: source for path, source in machine.sources.items() if not path.endswith("bandwidth_measured_gb_s")}
-    return machine.model_copy(update={**update, "sources": {**kept, **dict.fromkeys(paths, _GIVEN)}})
+    return machine.model_copy(update={**update, "sources": {**kept, **dict.fromkeys(paths, GIVEN)}})
 
 
 def _named_by_numbers(machine: MachineProfile, memory_gib: float | None) -> MachineProfile:

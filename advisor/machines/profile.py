@@ -4,13 +4,17 @@ Unknown is None. Sizes are bytes (files may write "24 GiB"). `sources` says for 
 ("gpus.0.bandwidth_gb_s"), or for a whole branch ("gpus.0").
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.units import Bytes
 
 Backend = Literal["cuda", "metal", "rocm", "vulkan", "sycl"]
+LEAST_RATE = 0.001
+"""The least bandwidth (GB/s), throughput (TFLOPS) or power (W) that a machine may have: no device comes near."""
+Rate = Annotated[float, Field(ge=LEAST_RATE, le=1e9, allow_inf_nan=False)]
+"""Forecasts divide by these and raise what comes out to a power; within these bounds that stays a number."""
 
 
 class _Strict(BaseModel):
@@ -28,12 +32,12 @@ class Gpu(_Strict):
     capacity_bytes: Bytes | None = None
     """What the driver reports; a little less than nominal."""
     in_use_bytes: Bytes | None = None
-    bandwidth_gb_s: float | None = Field(default=None, gt=0)
-    bandwidth_measured_gb_s: float | None = Field(default=None, gt=0)
-    fp16_tflops: float | None = Field(default=None, gt=0)
+    bandwidth_gb_s: Rate | None = None
+    bandwidth_measured_gb_s: Rate | None = None
+    fp16_tflops: Rate | None = None
     """Dense matrix throughput in half precision (tensor cores where it has them)."""
-    fp32_tflops: float | None = Field(default=None, gt=0)
-    power_w: float | None = Field(default=None, gt=0)
+    fp32_tflops: Rate | None = None
+    power_w: Rate | None = None
     """Power that the maker lets the card draw, in watts. Long arithmetic runs into it before it runs into `fp16_tflops`."""
     cores: int | None = Field(default=None, gt=0)
     architecture: str | None = None
@@ -62,8 +66,8 @@ class SystemMemory(_Strict):
     capacity_bytes: Bytes | None = None
     in_use_bytes: Bytes | None = None
     """Held by other programs now; None on a machine that is only named."""
-    bandwidth_gb_s: float | None = Field(default=None, gt=0)
-    bandwidth_measured_gb_s: float | None = Field(default=None, gt=0)
+    bandwidth_gb_s: Rate | None = None
+    bandwidth_measured_gb_s: Rate | None = None
     type: str | None = None
     swap_bytes: Bytes | None = None
 

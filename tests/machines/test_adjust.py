@@ -144,6 +144,7 @@ def test_other_numbers_replace_those_of_the_profile() -> None:
         ("rtx-4090", {"memory_gib": -1}, "memory_gib must be more than 0", "memory_gib"),
         ("rtx-4090", {"memory_gib": float("nan")}, "memory_gib must be", "memory_gib"),
         ("rtx-4090", {"bandwidth_gb_s": float("inf")}, "bandwidth_gb_s must be", "bandwidth_gb_s"),
+        ("rtx-4090", {"bandwidth_gb_s": 1e-300}, "bandwidth_gb_s must be at least 0.001 and at most", "bandwidth_gb_s"),
         ("rtx-4090", {"unified": True}, "does not have unified memory", "unified"),
         ("m2-8", {"gpus": 2}, "has one GPU in one memory", "gpus"),
         ("m2-8", {"memory_gib": 16, "ram_gib": 32}, "has one memory", "ram_gib"),
@@ -159,3 +160,13 @@ def test_numbers_that_cannot_be(id_: str, numbers: dict[str, Any], says: str, fi
 def test_an_adjusted_machine_is_a_valid_profile() -> None:
     for machine, _ in (named("m2-8"), named("rtx-3090", gpus=2, ram_gib=64), adjust(None, memory_gib=24, bandwidth_gb_s=1008)):
         assert MachineProfile.model_validate_json(machine.model_dump_json()) == machine
+
+
+def test_a_limit_without_a_gpu_or_a_command_that_raises_it() -> None:
+    mac, _ = named("m4-max-40", memory_gib=64)
+    _, said = adjust(mac.model_copy(update={"raise_gpu_limit": None}))
+    assert [one for one in said if "may take" in one] == [
+        "The GPU may take 51.8 GiB by default (macOS 26; an older macOS gives less)."
+    ]
+    _, said = adjust(mac.model_copy(update={"gpus": ()}))
+    assert not any("may take" in one for one in said)

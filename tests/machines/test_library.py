@@ -89,9 +89,14 @@ def test_a_profile_file_is_read_with_its_capacity(tmp_path: Path) -> None:
             GOOD.replace('"24 GiB"', "-1"),
             'the field "gpus.0.memory_bytes" is wrong: input should be greater than or equal to 0',
         ),
+        (GOOD.replace('"24 GiB"', f'"{"9" * 400} GiB"'), "is not a size; write a number and a unit"),
         (GOOD.replace("memory_bytes", "memory"), '"gpus.0.memory" is not a field of a machine profile'),
         (GOOD.replace('"discrete"', '"fast"'), 'the field "kind" is wrong: input should be'),
         (GOOD + "bandwidth_gb_s = 0\n", 'the field "gpus.0.bandwidth_gb_s" is wrong'),
+        (GOOD + "bandwidth_gb_s = 1e-308\n", "input should be greater than or equal to 0.001"),
+        (GOOD + "fp32_tflops = 1e-100\n", "input should be greater than or equal to 0.001"),
+        (GOOD + "fp16_tflops = inf\n", "input should be"),
+        (GOOD + "power_w = nan\n", "input should be"),
     ],
 )
 def test_a_wrong_profile_file_says_file_field_and_what_is_right(tmp_path: Path, text: str, says: str) -> None:
@@ -102,6 +107,7 @@ def test_a_wrong_profile_file_says_file_field_and_what_is_right(tmp_path: Path, 
     assert "box.toml" in str(caught.value)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize(
