@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.machines.adjust import GIVEN
 from advisor.machines.profile import MachineProfile
 from advisor.memory.plan import MemoryPlan
 from advisor.models.metadata import ModelMetadata
@@ -91,7 +92,7 @@ def forecast(
     leaves the prompt out, for lists of many models.
     """
     found = _prepared(model, plan, machine)
-    if found is None:
+    if found is None or machine is None:
         return None
     work, devices, known = found
     depth, tokens = plan.settings.depth, prompt_tokens or PROMPT_TOKENS
@@ -102,7 +103,7 @@ def forecast(
         time_to_first_token_s=prompt and prompt.inverted(tokens, generate.inverted(1)),
         load_s=_load(work, disk_bytes_s),
         grade="measured" if calibration is not None and not calibration.shared_reports else "typical",
-        basis=() if generation_only else _basis(work, devices, depth, calibration),
+        basis=() if generation_only else _basis(work, devices, machine, depth, calibration),
         prompt_tokens=tokens,
     )
 
@@ -196,15 +197,17 @@ def _load(work: Work, disk_bytes_s: float | None) -> Range | None:
     return Range(size / disk_bytes_s, size / disk_bytes_s, 2 * size / disk_bytes_s)
 
 
-def _basis(work: Work, devices: Devices, depth: int, calibration: Calibration | None) -> tuple[str, ...]:
+def _basis(
+    work: Work, devices: Devices, machine: MachineProfile, depth: int, calibration: Calibration | None
+) -> tuple[str, ...]:
     read = float((work.dense_bytes + work.expert_bytes * work.active_share).sum())
     said = [f"A token reads {format_size(round(read))} of weights"]
     if depth:
         said[0] += f" and {format_size(round(float(work.cache_read(depth).sum())))} of context"
     said[0] += "."
-    first = devices[0]
-    gb_s = f"{first.bandwidth / 1e9:g} GB/s"
-    said.append(f"Bandwidth of {'the GPU' if devices.gpus else 'the memory'}: {gb_s}, as the maker states it.")
+    if devices.gpus or not devices.host.assumed:
+        gb_s = f"{devices[0].bandwidth / 1e9:g} GB/s"
+        said.append(f"Bandwidth of {'the GPU' if devices.gpus else 'the memory'}: {gb_s}, {_known_from(machine, devices)}.")
     if devices.host.assumed and (work.blocks[-1] or work.mixture_blocks[-1]):
         said.append(devices.host.assumed)
     if calibration is not None and calibration.shared_reports:
@@ -212,3 +215,11 @@ def _basis(work: Work, devices: Devices, depth: int, calibration: Calibration | 
     elif calibration is not None:
         said.append(f"Measured here on {calibration.measured_at}.")
     return tuple(said)
+
+
+def _known_from(machine: MachineProfile, devices: Devices) -> str:
+    """Where the bandwidth of the first device is from."""
+    if machine.sources.get("gpus.0.bandwidth_gb_s" if devices.gpus else "memory.bandwidth_gb_s") == GIVEN:
+        return "as you gave it"
+    measured = not devices.gpus and machine.memory.bandwidth_measured_gb_s is not None
+    return "as it was measured" if measured else "as the maker states it"

@@ -1,5 +1,6 @@
 """Speed of plans: what is pinned by arithmetic, what must hold between plans, and what the contract promises."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -157,6 +158,46 @@ def test_system_memory_that_nobody_named_is_said_to_be_assumed() -> None:
     part = answer(model="qwen3-32b", machine="rtx-4070").speed
     assert part is not None
     assert any("bandwidth of the system memory is not known" in sentence for sentence in part.basis)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"machine": "rtx-3090"}, ["Bandwidth of the GPU: 936.2 GB/s, as the maker states it."]),
+        ({"machine": "rtx-3090", "bandwidth_gb_s": 800}, ["Bandwidth of the GPU: 800 GB/s, as you gave it."]),
+        ({"machine": "rpi-5-8gb", "bandwidth_gb_s": 9}, ["Bandwidth of the memory: 9 GB/s, as you gave it."]),
+    ],
+)
+def test_a_bandwidth_says_where_it_is_from(asked: dict[str, Any], said: list[str]) -> None:
+    found = answer(**asked).speed
+    assert found is not None
+    assert [sentence for sentence in found.basis if "andwidth" in sentence] == said
+
+
+def test_a_measured_and_an_assumed_bandwidth_of_the_memory_are_not_the_makers() -> None:
+    found = answer(machine="rpi-5-8gb")
+    assert found.machine is not None
+    for memory, said in (
+        ({"bandwidth_measured_gb_s": 12.0}, ["Bandwidth of the memory: 12 GB/s, as it was measured."]),
+        (
+            {"bandwidth_gb_s": None, "bandwidth_measured_gb_s": None},
+            ["The bandwidth of the system memory is not known; 89.6 GB/s were taken."],
+        ),
+    ):
+        machine = found.machine.model_copy(update={"memory": found.machine.memory.model_copy(update=memory)})
+        speed_there = forecast(found.model, found.plan, machine)
+        assert speed_there is not None
+        assert [sentence for sentence in speed_there.basis if "andwidth" in sentence] == said
+
+
+@pytest.mark.parametrize("bandwidth", [0.001, 1_000_000])
+def test_the_least_and_the_most_bandwidth_give_numbers(bandwidth: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = answer(model="deepseek-r1", machine="rtx-3090", bandwidth_gb_s=bandwidth, depth=2**28).speed
+    assert found is not None
+    assert found.generate_tps is not None
+    assert 0 < found.generate_tps.low < found.generate_tps.high < float("inf")
 
 
 def test_every_option_of_a_list_has_its_speed() -> None:
