@@ -171,6 +171,12 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], part: str, code
     assert len(ran.err) < 1000
 
 
+def test_a_group_of_commands_alone_prints_its_help() -> None:
+    ran = advisor("report")
+    assert (ran.code, ran.err) == (0, "")
+    assert all(f"\n  {command} " in ran.out for command in ("list", "show", "export", "import", "delete"))
+
+
 def test_a_name_of_bytes_that_are_no_text_gets_one_line() -> None:
     done = subprocess.run(
         [sys.executable.encode(), b"-m", b"advisor", b"estimate", b"./\xff\xfe.gguf"],

@@ -50,8 +50,8 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         _fail("stopped", STOPPED)
     except TyperException as error:
-        # Without a word after `advisor` the message is the help.
-        if len(sys.argv) == 1:
+        # Without a word after `advisor` or `advisor report` the message is the help; typer exports no name for it.
+        if type(error).__name__ == "NoArgsIsHelpError":
             print_text(str(error))
         else:
             _fail(_usage_message(error), 2)
