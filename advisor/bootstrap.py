@@ -77,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 def prepare(environment: Environment) -> Path:
     """The interpreter of an environment in which the checkout is installed as its lock says. Raises InstallError."""
     try:
-        with file_lock(
-            environment.root / ".headroom-install.lock", waiting=lambda: print("Another start is installing; waiting for it.")
-        ):
+        with file_lock(environment.root / ".headroom-install.lock", waiting=_tell_of_waiting):
             if _stamp(environment) != _fingerprint(environment):
                 _install(environment)
     except PermissionError as error:

@@ -47,12 +47,3 @@ def left_of_limit(machine: MachineProfile, limit_bytes: int | None) -> int | Non
     The limit is one for all programs: macOS keeps iogpu.wired_limit_mb and Linux the GTT for the whole machine.
     """
     return None if limit_bytes is None else max(limit_bytes - sum(gpu.in_use_bytes or 0 for gpu in machine.gpus), 0)
-
-
-def has_room(pool: Pool, machine: MachineProfile) -> bool:
-    """True where `pool` keeps its margins; a memory of unknown size has room for anything."""
-    if pool.capacity_bytes is None:
-        return True
-    if pool.gpu_limit_bytes is not None and pool.gpu_limit_bytes - pool.gpu_total_bytes < gpu_margin(pool):
-        return False
-    return pool.capacity_bytes - (pool.in_use_bytes or 0) - pool.total_bytes >= margin(pool, machine)

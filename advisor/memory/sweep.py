@@ -1,4 +1,4 @@
-"""One model over many contexts: what the page's figure of memory against context draws, and the longest context that fits."""
+"""One model over many contexts: what the page's figure of memory against context draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,8 @@ from advisor.memory.cache import cache_bytes
 from advisor.memory.compute import compute_bytes
 from advisor.memory.devices import devices_of
 from advisor.memory.layout import Layout
-from advisor.memory.margins import has_room
 from advisor.memory.overhead import gpu_overhead, host_overhead
-from advisor.memory.planner import choose_placement, plan_memory
-from advisor.memory.presets import CONTEXT_STEP
+from advisor.memory.planner import choose_placement
 from advisor.memory.settings import RunSettings
 from advisor.models.metadata import ModelMetadata
 
@@ -76,31 +74,3 @@ def sweep(
         output=output,
         overhead=np.array(overhead, dtype=np.int64),
     )
-
-
-def longest_context(
-    model: ModelMetadata, machine: MachineProfile, settings: RunSettings, *, most: int | None = None
-) -> int | None:
-    """The longest context, in tokens, with which every memory keeps its margin; None where not even 256 tokens do.
-
-    Not beyond `most`, by default what the model was trained for (for each slot, where the cache is split). "auto" counts as all
-    layers on the GPU: what automatic placement moves to the host is no longer a question of the context.
-    """
-    if settings.gpu_layers == "auto":
-        settings = settings.model_copy(update={"gpu_layers": "all"})
-    streams = 1 if settings.unified_kv else settings.slots
-    step = CONTEXT_STEP * streams
-    limit = most or (model.hyperparameters.context_length or settings.context) * streams
-
-    def fits(steps: int) -> bool:
-        plan = plan_memory(model, machine, settings.model_copy(update={"context": steps * step}))
-        return all(has_room(pool, machine) for pool in plan.pools)
-
-    low, high = 0, max(limit // step, 1) + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle
-    return low * step or None

@@ -61,11 +61,6 @@ class WeightTable:
         return len(self.block_bytes)
 
     @property
-    def head_bytes(self) -> int:
-        """What the output layer multiplies by: output.weight, or the token embedding of a tied model."""
-        return self.token_embedding_bytes if self.output_bytes is None else self.output_bytes
-
-    @property
     def other_bytes(self) -> int:
         """What is neither in a block nor an embedding nor output.weight."""
         return self.other_input_bytes + self.other_output_bytes

@@ -63,11 +63,6 @@ class Child:
         """Its process id, and on POSIX that of its group."""
         return self._process.pid
 
-    @property
-    def ended_with(self) -> int | None:
-        """Its exit code; None while it runs."""
-        return self._process.poll()
-
     def wait(self, seconds: float) -> None:
         """Let it end by itself, for so long."""
         with contextlib.suppress(subprocess.TimeoutExpired):

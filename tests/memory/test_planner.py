@@ -14,7 +14,7 @@ from advisor.memory.fitting import LEAST_CONTEXT, MARGIN_BYTES
 from advisor.memory.plan import MemoryPlan
 from advisor.memory.planner import plan_memory
 from advisor.memory.presets import resolve
-from advisor.memory.sweep import longest_context, sweep
+from advisor.memory.sweep import sweep
 from advisor.models.metadata import ModelMetadata
 from advisor.units import GIB
 from tests.memory.models import MIB, file
@@ -298,28 +298,3 @@ def test_memory_grows_with_the_context() -> None:
     model = file("llama-3.1-8b")
     total = sweep(model, None, resolve({}, model, has_gpu=True), range(1024, 32768, 1024)).total.sum(axis=0)
     assert (np.diff(total) > 0).all()
-
-
-def test_the_longest_context_is_the_last_that_keeps_its_margins() -> None:
-    model, card = file("llama-3.1-8b"), machine("rtx-3060-12gb")
-    settings = resolve({"slots": 1}, model, has_gpu=True, machine=card)
-    longest = longest_context(model, card, settings)
-    assert longest is not None
-    assert longest % 256 == 0
-    room = 12 * GIB * 0.975 - 512 * MIB
-
-    def taken(context: int) -> int:
-        return plan("llama-3.1-8b", card, context=context, gpu_layers="all", logits="slots").devices[0].total_bytes
-
-    assert taken(longest) <= room < taken(longest + 256)
-
-
-def test_the_longest_context_stops_at_what_the_model_was_trained_for() -> None:
-    model = file("llama-3.1-8b")
-    card = machine("m4-max-40", memory_gib=128)
-    assert longest_context(model, card, resolve({}, model, has_gpu=True, machine=card)) == 131072
-
-
-def test_a_model_that_does_not_fit_at_all_has_no_longest_context() -> None:
-    model, card = file("llama-3.1-70b"), machine("rtx-3060-12gb")
-    assert longest_context(model, card, resolve({}, model, has_gpu=True, machine=card)) is None
