@@ -15,20 +15,22 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _SHOWN = 80
 
 
-def checked(document: Mapping[str, Any]) -> HardwareReport:
+def checked(document: object) -> HardwareReport:
     """The report in a document of any schema version up to ours.
 
     Raises QuestionError with one sentence that names the field and what is wrong with it.
     """
-    document = upgraded(document)
+    raised = upgraded(document)
     try:
-        return HardwareReport.model_validate(document)
+        return HardwareReport.model_validate(raised)
     except ValidationError as error:
         raise QuestionError(f"this is not a report of Headroom: {complaint(error)}", field="report") from None
 
 
-def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document as the present schema has it. Raises QuestionError where its version is not one of ours."""
+def upgraded(document: object) -> dict[str, Any]:
+    """The document as the present schema has it. Raises QuestionError where it is none, or its version is not one of ours."""
+    if not isinstance(document, Mapping):
+        raise QuestionError("this is not a report: it is no JSON object", field="report")
     version = document.get("schema_version", SCHEMA_VERSION)
     if not isinstance(version, int) or isinstance(version, bool):
         raise QuestionError("this is not a report of Headroom: schema_version must be a whole number", field="report")

@@ -247,6 +247,9 @@ def test_a_compressed_bomb_is_refused_unopened():
         b"\xff\xfe\x00",
         b'{"model": 1, "model": 2}',
         b"",
+        b"null",
+        b"[]",
+        b'"x"',
     ],
     ids=lambda bomb: repr(bomb[:24]),
 )
