@@ -25,10 +25,11 @@ from advisor.verify.calibration import calibration_for, remember
 from advisor.verify.check import check
 from advisor.verify.child import COMMAND
 from advisor.verify.conclusion import Looked, calibration_run, measurement_of
-from advisor.verify.job import Ended, Job
+from advisor.verify.job import Job
 from advisor.verify.measurement import MeasuredModel, Measurement, Plan
 from advisor.verify.model_file import fetch, hub_address_of, local_file
 from advisor.verify.plain_layout import needs_plain_layout, remember_plain_layout
+from advisor.verify.progress import Ended
 from advisor.verify.protocol import RunError, RunRequest
 from advisor.verify.sampler import Machine, ThisMachine
 from advisor.verify.slice_folder import clear_slice_files, make_slice_files

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.units import MIB, UnitSystem, format_size
-from advisor.verify.job import Progress
 from advisor.verify.measurement import Figures, Forecast, Measurement, Outcome, Plan, Range, Spread, Stage
+from advisor.verify.progress import Progress
 from advisor.verify.slices import FORECAST_ERROR
 
 NEAR = 0.05

@@ -13,7 +13,7 @@ from advisor.speed.forecast import Range as SpeedRange
 from advisor.verify.calibration import KeptRun, kept_run
 from advisor.verify.check import Check
 from advisor.verify.compare import outcome
-from advisor.verify.job import LAID_OUT_BY_LLAMA_CPP, Ended
+from advisor.verify.job import LAID_OUT_BY_LLAMA_CPP
 from advisor.verify.measurement import (
     Figures,
     Forecast,
@@ -26,6 +26,7 @@ from advisor.verify.measurement import (
     Run,
     Spread,
 )
+from advisor.verify.progress import Ended
 from advisor.verify.protocol import Result, RunRequest, Trial
 from advisor.verify.slices import FORECAST_ERROR, Slices
 

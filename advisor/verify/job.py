@@ -6,11 +6,12 @@ is a process of its own session, which ends with this process too.
 
 import contextlib
 import errno
+import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from advisor.errors import HeadroomError, MissingPartError
 from advisor.verify.child import COMMAND, Child
 from advisor.verify.ending import CRASHES, reason_of_end
 from advisor.verify.held import Held
-from advisor.verify.measurement import MOST_SAMPLES, Failure, FailureKind, Sample, Stage, last_lines
+from advisor.verify.measurement import MOST_SAMPLES, Failure, FailureKind, Stage, last_lines
+from advisor.verify.progress import Ended, Progress
 from advisor.verify.protocol import Result, RunError, RunRequest, result_of
 from advisor.verify.sampler import Machine, Sampler, ThisMachine
 from advisor.verify.turns import turn
@@ -28,44 +30,9 @@ SAMPLE_S = 0.25
 SILENT_S = 300.0
 """A worker that tells nothing for so long has hung: a slow disk still reports its progress."""
 _ENDING_S = 2.0
-_ENDED: tuple[Stage, ...] = ("done", "failed", "cancelled")
 LAID_OUT_BY_LLAMA_CPP = ("llama-cpp", "slices")
 """Backends whose weights the engine may copy into the CPU's own layout."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run is."""
-
-    stage: Stage
-    done: float | None = None
-    """Of this stage, 0 to 1."""
-    left_s: float | None = None
-    """Of the whole run; None where it is not known yet."""
-    ahead: tuple[str, ...] = ()
-    """Runs that are before this one in the queue."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is over, well or not."""
-        return self.stage in _ENDED
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """All that a run left."""
-
-    stage: Stage
-    result: Result | None
-    samples: tuple[Sample, ...]
-    failures: tuple[Failure, ...]
-    request: RunRequest | None
-    process_peak_bytes: int | None
-    gpu_peak_bytes: int | None
-    started_at: float
-    """Unix time."""
-    seconds: float
 
 
 class CancelledError(Exception):
@@ -91,7 +58,7 @@ class Job:
         command: Sequence[str] = COMMAND,
         folder: Path | None = None,
         silent_s: float = SILENT_S,
-        on_end: Callable[["Ended"], None] | None = None,
+        on_end: Callable[[Ended], None] | None = None,
     ) -> None:
         self.name = name
         self.held = contextlib.ExitStack()
@@ -197,6 +164,9 @@ class Job:
         except OSError as error:
             kind: FailureKind = "disk" if error.errno in _DISK_FULL else "crash"
             self._fail(kind, f"the run could not be started: {error.strerror or error}")
+        except Exception as error:
+            logging.getLogger(__name__).exception("a run met a fault")
+            self._fail("crash", f"the run met a fault in Headroom ({type(error).__name__}); please report it")
         finally:
             self._end(stage)
 
@@ -213,12 +183,14 @@ class Job:
             self._started_at,
             time.monotonic() - self._start,
         )
-        if self._on_end is not None:
-            # What is kept of a run is worth less than its result.
-            with contextlib.suppress(OSError, ValueError):
-                self._on_end(ended)
-        self._ended = ended
-        self._set(Progress(stage))
+        try:
+            if self._on_end is not None:
+                # What is kept of a run is worth less than its result.
+                with contextlib.suppress(OSError, ValueError):
+                    self._on_end(ended)
+        finally:
+            self._ended = ended
+            self._set(Progress(stage))
 
     def _wait_in_queue(self, ahead: tuple[str, ...]) -> None:
         self.go_on()

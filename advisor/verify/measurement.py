@@ -39,8 +39,6 @@ Stage = Literal[
     "failed",
     "cancelled",
 ]
-STAGES: tuple[Stage, ...] = ("queued", "checking", "downloading", "loading", "warming", "prompt", "generation", "first token")
-"""Those that a run goes through, in their order."""
 
 FailureKind = Literal[
     "refused", "out of memory", "wrong file", "crash", "killed", "watchdog", "time", "server", "network", "disk", "missing part"

@@ -3,7 +3,7 @@
 import pytest
 
 from advisor.verify.compare import compare, headline, left_words, outcome, stage_words
-from advisor.verify.job import Progress
+from advisor.verify.progress import Progress
 from tests.verify.runs import GIB, MEMORY, measurement
 
 

@@ -15,6 +15,7 @@ import pytest
 from advisor.errors import QuestionError
 from advisor.verify.held import Held, held_by
 from advisor.verify.job import Job
+from advisor.verify.progress import Ended
 from advisor.verify.protocol import RunError, RunRequest
 from advisor.verify.sampler import Reading
 from advisor.verify.turns import queue, turn
@@ -259,6 +260,7 @@ def test_a_dead_parent_takes_the_worker_with_it(tmp_path):
         (QuestionError("no such model"), "refused"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk"),
         (OSError(errno.EACCES, "Permission denied"), "crash"),
+        (TypeError("a fault of ours"), "crash"),
     ],
 )
 def test_what_goes_wrong_before_the_worker_is_a_result_too(error, kind, tmp_path):
@@ -267,6 +269,18 @@ def test_what_goes_wrong_before_the_worker_is_a_result_too(error, kind, tmp_path
 
     ended = Job("a model", prepare, machine=Scripted(PLENTY), folder=tmp_path).start().wait(60)
     assert (ended.stage, ended.failures[0].kind, ended.samples) == ("failed", kind, ())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_ends_also_where_what_follows_it_breaks(tmp_path):
+    """Whoever waited for it waited for ever."""
+
+    def broken(_: Ended) -> None:
+        raise TypeError("a fault of ours")
+
+    command = (sys.executable, str(FAKE), "good")
+    run = Job("a model", lambda _: REQUEST, machine=Scripted(PLENTY), command=command, folder=tmp_path, on_end=broken)
+    assert run.start().wait(60).stage == run.progress.stage == "done"
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):

@@ -16,8 +16,9 @@ from advisor.models.sources.hub import HubAccess
 from advisor.models.sources.hub_address import HubAddress
 from advisor.models.sources.hub_cache import HubCache
 from advisor.models.sources.hub_client import HubLimits
-from advisor.verify.job import CancelledError, Ended, Job
+from advisor.verify.job import CancelledError, Job
 from advisor.verify.model_file import fetch, hub_address_of, local_file
+from advisor.verify.progress import Ended
 from advisor.verify.protocol import RunError, RunRequest
 from tests.models.real_files import smollm2
 from tests.models.sources.hub_server import Fault, running_hub
