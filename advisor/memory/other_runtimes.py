@@ -49,7 +49,6 @@ _SPELLINGS = {
     "f8": "fp8",
     "fp8-e4m3": "fp8",
 }
-_VLLM_CHOICES = "bf16, fp8, awq-4bit or gptq-4bit"
 _PREFIXES = {"mlx": "mlx", "transformers": "bnb"}
 
 

@@ -13,7 +13,7 @@ from advisor.models.metadata import quantization_in_name
 from advisor.models.quantization_names import parse_quantization
 
 Kind = Literal["gguf", "mlx", "transformers", "other"]
-CONFIG, INDEX = "config.json", "model.safetensors.index.json"
+CONFIG = "config.json"
 MOST_FILES = 20_000
 _LONGEST_PATH = 512
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
