@@ -10,7 +10,7 @@ from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.memory.plan import DevicePlan, MemoryPlan, Pool
 from advisor.speed.forecast import Range, SpeedAtDepth, SpeedForecast
-from advisor.units import UnitSystem, format_number, format_size
+from advisor.units import UnitSystem, format_number, format_size, gib
 
 if TYPE_CHECKING:
     from advisor.recommend import Recommended
@@ -70,7 +70,7 @@ def tokens(count: int) -> str:
 
 def machine_line(machine: MachineProfile, system: UnitSystem = "GiB") -> str:
     """The machine in one line: name, memory, bandwidth where known."""
-    parts = [machine.name]
+    parts = [without_memory(machine)]
     if machine.kind == "discrete" and machine.gpus:
         gpu = machine.gpus[0]
         size = round_size(gpu.memory_bytes or gpu.capacity_bytes, system)
@@ -87,6 +87,13 @@ def machine_line(machine: MachineProfile, system: UnitSystem = "GiB") -> str:
     if bandwidth is not None:
         parts.append(f"{bandwidth:.4g} GB/s")
     return ", ".join(parts)
+
+
+def without_memory(machine: MachineProfile) -> str:
+    """The name of a machine without the size of its memory at the end: a line says that anew, and it may have been changed."""
+    sizes = {f"{gib(size):g} GB" for size in machine.memory_options_bytes}
+    name, _, last = machine.name.rpartition(", ")
+    return name if name and last in sizes else machine.name
 
 
 def round_size(size_bytes: int | None, system: UnitSystem = "GiB") -> str:
@@ -300,7 +307,7 @@ def called(machine: MachineProfile) -> str:
     """How a machine is called inside a sentence: "this machine", "NVIDIA GeForce RTX 4090", "a GPU with 8 GiB"."""
     if machine.origin == "detected":
         return "this machine"
-    return f"a {machine.name}" if machine.name.startswith("GPU") else machine.name
+    return f"a {machine.name}" if machine.name.startswith("GPU") else without_memory(machine)
 
 
 def headline(machine: MachineProfile, options: Sequence[Option]) -> str:

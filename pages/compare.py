@@ -43,7 +43,7 @@ else:
     side_by_side(shown)
     st.caption(
         f"Each machine's first ten models, with {tokens(context)} tokens of context in llama-server: the best file that lies "
-        "whole on the GPU, or without one in memory. Prices are those at launch, in US "
-        "dollars: of the cards alone, or of the whole machine that is named."
+        "whole on the GPU, or without one in memory. Memory for models is what systems and drivers let a GPU take by default. "
+        "Prices are those at launch, in US dollars: of the cards alone, or of the whole machine that is named."
     )
 address_of(question, here=False)

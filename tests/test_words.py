@@ -63,6 +63,9 @@ def test_round_size(size, said):
         ({"machine": "rtx-4090", "ram_gib": 64}, "NVIDIA GeForce RTX 4090, 24 GiB, 62.4 GiB system memory, 1008 GB/s"),
         ({"machine": "rtx-4090", "gpus": 2}, "2x NVIDIA GeForce RTX 4090, 24 GiB each, 1008 GB/s"),
         ({"machine": "m4-max-40", "memory_gib": 128}, "Apple M4 Max 40-core GPU, 128 GiB unified memory, 546 GB/s"),
+        # The name ends with the memory as it is sold.
+        ({"machine": "4x-rtx-3090"}, "4x RTX 3090, EPYC 7252, 24 GiB each, 31.2 GiB system memory, 936.2 GB/s"),
+        ({"machine": "2x-epyc-genoa-768gb"}, "2x EPYC Genoa, 749 GiB memory, 920 GB/s"),
         ({"memory_gib": 24, "bandwidth_gb_s": 1008}, "GPU with 24 GiB, 1008 GB/s"),
     ],
 )
@@ -218,6 +221,6 @@ def test_a_duration_is_said_in_the_unit_that_fits(value: float, words: str) -> N
 def test_a_speed_is_said_with_its_range_and_grade() -> None:
     speed = SpeedForecast(Range(35, 41, 47), Range(800, 1000, 1300), Range(0.4, 0.5, 0.7), None, "typical", ())
     assert speed_line(speed) == (
-        "About 41 (35 to 47) tokens/s, faster than you read; reads prompts at 1000 (800 to 1300) tokens/s, so 512 tokens take "
+        "About 41 (35 to 47) tokens/s, faster than you read; reads prompts at 1,000 (800 to 1,300) tokens/s, so 512 tokens take "
         "0.50 s until the first word (typical; the range holds 80 % of cases)."
     )

@@ -128,7 +128,9 @@ def _one_memory(machine: MachineProfile, memory_gib: float | None, ram_gib: floa
     given = memory_gib if memory_gib is not None else ram_gib
     options = machine.memory_options_bytes
     if given is not None:
-        machine = with_memory(machine, from_gib(given))
+        # What was read on a machine of this size is better known than what is typical of it.
+        if machine.origin == "detected" or machine.memory.capacity_bytes is None or options != (from_gib(given),):
+            machine = with_memory(machine, from_gib(given))
         if options and from_gib(given) not in options:
             say(f"{machine.name} was sold with {_listed(options)}; {given:g} GiB is taken as asked.")
     elif machine.memory.capacity_bytes is None and options:

@@ -30,11 +30,20 @@ class Sold:
 
     @property
     def memory_bytes(self) -> int | None:
-        """Nominal memory that a model can lie in at full speed: of all GPUs, or the one that all share. None where unknown."""
+        """Nominal memory that a model lies in at full speed: of all GPUs, or the one that all share. None where unknown."""
         if self.machine.kind == "discrete":
             sizes = [gpu.memory_bytes for gpu in self.machine.gpus]
             return None if None in sizes else sum(size or 0 for size in sizes)
-        return self.machine.memory.capacity_bytes
+        return self._nominal_bytes or self.machine.memory.capacity_bytes
+
+    @property
+    def room_bytes(self) -> int | None:
+        """What of it models may take: as drivers and systems report it, within the GPU's limit. None where unknown."""
+        if self.machine.kind == "discrete":
+            sizes = [gpu.capacity_bytes for gpu in self.machine.gpus]
+            return None if None in sizes else sum(size or 0 for size in sizes)
+        capacity, limit = self.machine.memory.capacity_bytes, self.machine.gpu_limit_bytes
+        return capacity if capacity is None or limit is None else min(capacity, limit)
 
     @property
     def _nominal_bytes(self) -> int | None:

@@ -24,7 +24,7 @@ def at_a_glance(shown: Comparison) -> None:
         rows.append(
             (
                 sold.name,
-                format_size(sold.memory_bytes),
+                format_size(sold.room_bytes),
                 _bandwidth(fit.machine.gpus[0].bandwidth_gb_s if fit.machine.gpus else fit.machine.memory.bandwidth_gb_s),
                 f"{largest.model.name} ({parameters(largest.model.parameters)})" if largest else "none",
                 f"{len(usual)} of {len(fit.options)}",

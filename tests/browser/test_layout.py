@@ -78,3 +78,16 @@ def test_the_list_is_filtered_without_the_server(visit):
     assert set(page.locator(".chip").all_inner_texts()) == {"✓\nfits"}
     page.get_by_role("button", name="Show all").click()
     assert rows.count() > 50
+
+
+def test_on_paper_a_dark_page_is_dark_on_white(visit):
+    page = visit(color_scheme="dark").open("model?model=llama-3.1-8b&quant=Q4_K_M&machine=rtx-4090")
+    number = page.locator(".number").first
+    number.wait_for()
+    assert number.evaluate("one => getComputedStyle(one).backgroundColor") != "rgb(255, 255, 255)"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert number.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(255, 255, 255)"
+    for name in ("Model", "Quantization"):
+        grounds = "one => [one, ...one.querySelectorAll('*')].map(each => getComputedStyle(each).backgroundColor)"
+        knob = page.locator("[data-testid=stSelectbox]").filter(has_text=name).first
+        assert set(knob.evaluate(grounds)) == {"rgba(0, 0, 0, 0)"}

@@ -34,6 +34,24 @@ def test_a_machine_is_found(text: str, id_: str, gib: int) -> None:
     assert (sold.id, sold.memory_bytes) == (id_, gib * GIB)
 
 
+@pytest.mark.parametrize(
+    ("text", "nominal", "room"),
+    [
+        ("rtx-6000-ada", 48, 46.8),  # a driver reports 2.5 % less
+        ("m3-ultra-80@256", 256, 215.04),  # macOS lets the GPU take 84 %
+        ("gb10-dgx-spark", 128, 121.69),  # MemTotal of one, which its profile has read
+        ("gb10-dgx-spark@128", 128, 121.69),
+        ("strix-halo-395@64", 64, 31.2),  # Linux lets the GPU take half of what it shows
+        ("4x-rtx-3090", 96, 93.6),
+    ],
+)
+def test_memory_as_sold_and_what_models_may_take_of_it(text: str, nominal: int, room: float) -> None:
+    sold = find_sold(text)
+    assert sold.memory_bytes == nominal * GIB
+    assert sold.room_bytes is not None
+    assert sold.room_bytes / GIB == pytest.approx(room, abs=0.01)
+
+
 @pytest.mark.parametrize("text", ["rtx-4090x", "m4-max-40@much", "m4-max-40@-8", "m4-max-40@nan", "@", ""])
 def test_what_names_none_is_said(text: str) -> None:
     with pytest.raises(QuestionError):
