@@ -22,7 +22,9 @@ MODEL_KNOWN = 6
 some of its next: with fewer, more models are laid out twice; with more, processes end up idle."""
 _CHEAP = b"{}"
 """A question that is refused at once: a process that answers it is ready."""
-_MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"]{1,500})"')
+_MOST_KNOWN = 1000
+"""Models that a process is known to have laid out; those it met first are forgotten first, as its own layouts are."""
 
 Answer = Callable[[bytes], str]
 
@@ -52,7 +54,7 @@ class Workers:
         self._answer = answer
         self._pools = [ProcessPoolExecutor(1, mp_context=context, initializer=_begin) for _ in range(count)]
         self._waiting: list[deque[Future[str]]] = [deque() for _ in self._pools]
-        self._known: list[set[bytes]] = [set() for _ in self._pools]
+        self._known: list[dict[bytes, None]] = [{} for _ in self._pools]
 
     def start(self) -> None:
         """Start the processes; returns once they are ready, or cannot be started."""
@@ -65,7 +67,7 @@ class Workers:
         Raises RuntimeError after `stop`. Of a process that has ended, the answer is an error.
         """
         found = _MODEL.search(line)
-        model = found[1] if found else line
+        model = found[1] if found else b""
         for waiting in self._waiting:
             while waiting and waiting[0].done():
                 waiting.popleft()
@@ -79,7 +81,11 @@ class Workers:
             answer = Future()
             answer.set_exception(error)
         self._waiting[chosen].append(answer)
-        self._known[chosen].add(model)
+        if found:
+            known = self._known[chosen]
+            known[model] = None
+            if len(known) > _MOST_KNOWN:
+                del known[next(iter(known))]
         return answer
 
     def stop(self) -> None:

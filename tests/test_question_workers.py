@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
+from advisor import question_workers
 from advisor.question_lines import answer_line, answer_requests
 from advisor.question_workers import FEW, MODEL_KNOWN, Workers
 
@@ -53,6 +54,19 @@ def test_a_model_stays_where_it_is_known_until_too_many_wait_there(two: tuple[Wo
     for _ in range(MODEL_KNOWN + 2):
         workers.ask(question("a"))
     assert (len(first.asked), len(second.asked)) == (MODEL_KNOWN + 1, 1)
+
+
+def test_what_is_known_of_a_process_has_an_end(two: tuple[Workers, Held, Held], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line without a model was kept whole, and every name, for as long as questions came."""
+    workers, first, second = two
+    monkeypatch.setattr(question_workers, "_MOST_KNOWN", 3)
+    for name in "abcdefghijkl":
+        workers.ask(question(name))
+        workers.ask(b'{"context": ' + name.encode() * 1000 + b"}")
+        for answer in (*first.open, *second.open):
+            if not answer.done():
+                answer.set_result("")
+    assert [list(known) for known in workers._known] == [[b"j", b"k", b"l"], []]
 
 
 def test_questions_of_a_process_that_was_ended_are_answered_all_the_same() -> None:
