@@ -145,10 +145,10 @@ def _add_lists(api: FastAPI, reading: Work) -> None:
 
     @api.get("/models/{id_}", tags=["models"], summary="One model")
     async def _model(id_: Id) -> ModelLine:
-        for model in catalogue().models:
-            if model.id == id_:
-                return ModelLine.of(model)
-        raise HTTPException(404, f'there is no model "{id_}"; GET {PREFIX}/models lists them')
+        model = catalogue().by_id.get(id_)
+        if model is None:
+            raise HTTPException(404, f'there is no model "{id_}"; GET {PREFIX}/models lists them')
+        return ModelLine.of(model)
 
 
 def _has_words(asked: str, *texts: str) -> bool:
