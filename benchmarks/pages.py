@@ -25,7 +25,7 @@ SLIDER = "model?model=llama-3.1-8b&quant=Q4_K_M&machine=rtx-4090&ram_gib=64&cont
 CHANGES = 24
 
 
-def first_answer(browser: Browser, address: str) -> tuple[float, float, int, int]:
+def first_answer(browser: Browser, address: str) -> tuple[float, float, float, int]:
     """Seconds to the answer in words, seconds until all is drawn, megabytes and requests, for a visitor with an empty cache."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
@@ -39,7 +39,7 @@ def first_answer(browser: Browser, address: str) -> tuple[float, float, int, int
     whole = time.perf_counter() - began
     page.wait_for_timeout(1500)
     context.close()
-    return answer, whole, round(sum(sizes) / 1e6, 1), len(sizes)  # type: ignore[return-value]
+    return answer, whole, round(sum(sizes) / 1e6, 1), len(sizes)
 
 
 def slider_changes(browser: Browser, address: str) -> list[float]:
