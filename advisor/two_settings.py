@@ -3,15 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from advisor.advice.quality import quality_key, quantization_loss
 from advisor.estimate import Estimate
 from advisor.memory.curves import Curves
 from advisor.memory.plan import MemoryPlan, Pool
+from advisor.models.library import catalogue
 from advisor.units import UnitSystem, format_size
 from advisor.words import COMPONENTS, plan_sizes, stack_text, tokens, tokens_per_second, verdict_line
 
 Row = tuple[str, str, str, str]
 """What it is, of A, of B, and how B differs."""
 
+SCORE = "Score for chat"
+"""The row of what the answers are worth: the latent score that recommendations weigh."""
 _SAME = "the same"
 _WORTH_SAYING = 0.01
 """A part that changes by less than this share of the one that changes most is a row only."""
@@ -58,7 +62,7 @@ class TwoSettings:
     def rows(self, system: UnitSystem = "GiB") -> list[Row]:
         """The settings that differ, then what each takes, reaches and how fast it is."""
         settings = [(name, shown(self.a), shown(self.b), "") for name, shown in _SETTINGS.items()]
-        return [*(row for row in settings if row[1] != row[2]), *self._sizes(system), *self._reach()]
+        return [*(row for row in settings if row[1] != row[2]), *self._sizes(system), *self._reach(), *self._worth()]
 
     def _sizes(self, system: UnitSystem) -> Iterator[Row]:
         a, b = self.a.plan, self.b.plan
@@ -79,6 +83,38 @@ class TwoSettings:
             a, b = (tokens_per_second(rate) for rate in rates)
             times = "" if None in rates else f"x {rates[1].expected / rates[0].expected:.2f}"  # type: ignore[union-attr]
             yield "Tokens/s", a, b, _SAME if a == b else times
+
+    def _worth(self) -> Iterator[Row]:
+        """What the answers are worth, where another model or file changes it and that of both is known."""
+        if (self.a.model.id, self.a.model.quantization) == (self.b.model.id, self.b.model.quantization):
+            return
+        a, b = (_loss(one) for one in (self.a, self.b))
+        if a is not None and b is not None:
+            yield "Lost by quantizing (KLD)", f"{a:.2g}", f"{b:.2g}", ""
+        scores = [_score(one) for one in (self.a, self.b)]
+        if scores[0] is not None and scores[1] is not None:
+            (one, said), (other, also_said) = scores[0], scores[1]
+            yield SCORE, said, also_said, f"{round(other) - round(one):+d}".replace("-", "\N{MINUS SIGN}")
+
+
+def _loss(one: Estimate) -> float | None:
+    """Nats a token that the file's predictions are expected to be off; None where nothing is known of it."""
+    listed = catalogue().by_id.get(one.model.id)
+    if listed is None or one.model.quantization is None:
+        return None
+    if one.model.quantization == listed.native_quantization:
+        return 0.0
+    loss = quantization_loss(one.model.quantization, listed.parameters)
+    return None if loss is None else loss.kld
+
+
+def _score(one: Estimate) -> tuple[float, str] | None:
+    """The score of the model in its file, and the same with its interval in words; None where no benchmark of it is known."""
+    listed = catalogue().by_id.get(one.model.id)
+    if listed is None or one.model.quantization is None:
+        return None
+    key = quality_key(listed, one.model.quantization, "chat")
+    return None if key.score is None else (key.score, f"{key.score:.0f} ({key.low:.0f} to {key.high:.0f})")
 
 
 def two_stacks_text(a: MemoryPlan, b: MemoryPlan) -> str:

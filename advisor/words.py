@@ -74,8 +74,8 @@ def machine_line(machine: MachineProfile, system: UnitSystem = "GiB") -> str:
     if machine.kind == "discrete" and machine.gpus:
         gpu = machine.gpus[0]
         size = round_size(gpu.memory_bytes or gpu.capacity_bytes, system)
-        # A GPU that is given by its memory alone is called by it.
-        if not machine.name.endswith(f" {size}"):
+        # Some GPUs are called by their memory.
+        if not machine.name.endswith((f" {size}", f" {size.replace('GiB', 'GB')}")):
             parts.append(f"{size} each" if len(machine.gpus) > 1 else size)
         if machine.memory.capacity_bytes is not None:
             parts.append(f"{round_size(machine.memory.capacity_bytes, system)} system memory")

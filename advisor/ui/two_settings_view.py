@@ -8,7 +8,7 @@ from advisor.figures.memory import key_of, stacks_side_by_side
 from advisor.machines.profile import MachineProfile
 from advisor.memory.curves import Curves
 from advisor.question import ModelQuestion
-from advisor.two_settings import TwoSettings, two_stacks_text
+from advisor.two_settings import SCORE, TwoSettings, two_stacks_text
 from advisor.ui.cached import curves_on
 from advisor.ui.chart import Charts
 from advisor.ui.inert import inert
@@ -70,5 +70,8 @@ def two_settings_view(
     stacks = stacks_side_by_side(a.plan, b.plan)
     legend(key_of(stacks), key="two_stacks_legend")
     charts.add(stacks, key="two_stacks", alt=two_stacks_text(a.plan, b.plan))
-    table(("What", "A", "B", "Difference"), both.rows(), key="two_settings", kinds=("", "right", "right", "right"), stack=True)
-    st.caption("Both by formula, on the same machine. Below is B alone.")
+    rows = both.rows()
+    table(("What", "A", "B", "Difference"), rows, key="two_settings", kinds=("", "right", "right", "right"), stack=True)
+    told = " Scores are fitted on published benchmarks, less what the file loses; 50 is the mean of all models."
+    scored = told if any(row[0] == SCORE for row in rows) else ""
+    st.caption(f"Both by formula, on the same machine.{scored} Below is B alone.")

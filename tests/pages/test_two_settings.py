@@ -52,6 +52,24 @@ def test_the_address_brings_both_back(app: App) -> None:
     assert app.address == {**FIRST, "quant": "Q8_0", "beside": KEPT}
 
 
+def test_another_model_or_file_says_what_its_answers_are_worth(app: App) -> None:
+    """The question of whoever has 64 GB: a large model in few bits or a smaller one in many."""
+    asked = {"model": "llama-3.3-70b", "quant": "Q4_K_M", "context": "8192", "machine": "m3-max-40", "memory_gib": "64"}
+    app.open("model", **asked, beside="model=qwen3-32b&quant=Q8_0&context=8192")
+    shown = compared(app)
+    few, many = (float(said) for said in shown["Lost by quantizing (KLD)"][1::-1])
+    assert few > 5 * many > 0
+    scores = [float(said.partition(" (")[0]) for said in shown["Score for chat"][:2]]
+    assert shown["Score for chat"][2] == f"{scores[1] - scores[0]:+.0f}".replace("-", "\N{MINUS SIGN}")
+    assert "50 is the mean of all models" in app.captions
+
+
+def test_the_same_file_with_other_settings_is_worth_the_same(app: App) -> None:
+    app.open("model", **{**FIRST, "context": "32768"}, beside=KEPT)
+    assert "Score for chat" not in compared(app)
+    assert "50 is the mean" not in app.captions
+
+
 @pytest.mark.parametrize(
     ("beside", "said"),
     [
