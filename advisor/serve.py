@@ -176,6 +176,9 @@ def _announced(address: str, ahead: Ahead | None) -> Any:
         # The address answers at once; what the first visitor will need is imported while the browser opens.
         threading.Thread(target=_warm_up, args=(ahead,), name="warm-up", daemon=True).start()
         yield
+        from advisor.ui.later import later
+
+        later().end()
 
     return lifespan
 

@@ -38,6 +38,10 @@ class Later:
         """The recommendation."""
         return self._begun(question, machine, lambda: recommended_on(question, machine, assumptions))
 
+    def end(self) -> None:
+        """Leave what nobody will see any more: Python works out all that waits before it ends."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
     def _begun(self, question: FitQuestion, machine: MachineProfile, answer: Callable[[], Fit | Recommended]) -> Future[Any]:
         about = f"{type(question).__name__} {question.model_dump_json()}"
         key = (about, machine.model_dump_json() + best_calibration_mark(machine))
