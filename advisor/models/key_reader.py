@@ -9,6 +9,10 @@ MAX_BLOCKS = 2048
 MAX_NUMBER = 2**31 - 1
 """Largest hyperparameter accepted: widths and counts are 32-bit in llama.cpp."""
 
+MAX_HEADS, MAX_HEAD_WIDTH, MAX_STATE, MAX_WEIGHTS = 2**11, 2**20, 2**30, 2**56
+"""Most heads of a block, elements of all its heads together, elements of its recurrent state, and weights of any one kind: many
+times those of any model published. A cache of that width in MAX_BLOCKS blocks and 2**28 tokens has fewer than 2**63 bytes."""
+
 
 class KeyReader:
     """Reads `<architecture>.<name>` from a mapping of metadata keys. A value of the wrong kind raises HyperparameterError."""

@@ -11,7 +11,7 @@ from typing import Any
 from advisor.errors import HyperparameterError
 from advisor.models.architectures import ARCHITECTURES, Architecture, Recurrence
 from advisor.models.hyperparameters import Attention, Hyperparameters
-from advisor.models.key_reader import MAX_BLOCKS, KeyReader
+from advisor.models.key_reader import MAX_BLOCKS, MAX_HEAD_WIDTH, MAX_HEADS, MAX_STATE, MAX_WEIGHTS, KeyReader
 from advisor.models.keys_attention import (
     attention_blocks,
     caching_blocks,
@@ -83,7 +83,32 @@ def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = 
         per_layer_embedding_length=reader.number("embedding_length_per_layer_input", 0),
         compress_ratios=_compress_ratios(reader, blocks) if name == "deepseek4" else (),
     )
+    _refuse_endless(result, reader)
     return _with_extra_blocks(replace(result, caches_indexer_keys=indexer_blocks(reader, rule, result)), reader)
+
+
+def _refuse_endless(hp: Hyperparameters, reader: KeyReader) -> None:
+    """Raises HyperparameterError where numbers that are small enough alone make weights, caches and graphs beyond all whole
+    numbers, or a recurrent state that is divided among no heads."""
+    heads = max(count * length for count, length in zip(hp.head_count, hp.key_length, strict=True))
+    wide = max(heads, *hp.k_width, *hp.v_width)
+    inner = max(*hp.feed_forward_length, max(hp.expert_count, 1) * hp.expert_feed_forward_length, wide)
+    weights = hp.embedding_length * max(hp.vocab_size, hp.block_count * inner)
+    for name, what, found, most in (
+        ("attention.head_count", "heads a block", max(hp.head_count), MAX_HEADS),
+        ("attention.head_count_kv", "heads a block", max(hp.head_count_kv), MAX_HEADS),
+        ("attention.key_length", "elements in all heads", wide, MAX_HEAD_WIDTH),
+        ("ssm.state_size", "elements of state", max(hp.recurrent_state_elements, hp.conv_state_elements), MAX_STATE),
+        ("embedding_length", "weights", weights, MAX_WEIGHTS),
+    ):
+        if found > most:
+            key = reader.full_name(name)
+            raise HyperparameterError(
+                f'The key "{key}" leads to {found:,} {what}, more than any model has; the file is damaged.', key=key
+            )
+    if any(hp.recurrent) and hp.ssm_inner_size and not hp.ssm_time_step_rank:
+        key = reader.full_name("ssm.time_step_rank")
+        raise HyperparameterError(f'The key "{key}" is 0, but must be at least 1; the file is damaged.', key=key)
 
 
 def _rule(reader: KeyReader) -> tuple[Architecture, tuple[str, ...]]:

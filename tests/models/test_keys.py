@@ -370,6 +370,7 @@ def test_an_unseen_hybrid_is_recurrent_where_it_has_no_kv_heads() -> None:
 
 # --- keys that cannot be --------------------------------------------------------------------------
 
+NARROW = {"attention__key_length": 64, "attention__value_length": 64}
 BAD = [
     ({"block_count": None}, "llama.block_count"),
     ({"embedding_length": None}, "llama.embedding_length"),
@@ -393,6 +394,12 @@ BAD = [
     ),
     ({"expert_count": 8, "expert_used_count": 2, "expert_group_count": 8}, "llama.expert_group_count"),
     ({"attention__head_count_kv": object()}, "llama.attention.head_count_kv"),
+    ({"attention__head_count": 2**12, "embedding_length": 2**12}, "llama.attention.head_count"),
+    ({"attention__head_count_kv": 2**31 - 1}, "llama.attention.head_count_kv"),
+    ({"attention__key_length": 2**31 - 1}, "llama.attention.key_length"),
+    ({"attention__value_length": 2**31 - 1}, "llama.attention.key_length"),
+    ({"embedding_length": 2**30, "feed_forward_length": 2**30, **NARROW}, "llama.embedding_length"),
+    ({"embedding_length": 2**30, "vocab_size": 2**30, **NARROW}, "llama.embedding_length"),
 ]
 
 
@@ -404,6 +411,21 @@ def test_a_wrong_key_is_named(changes: dict[str, Any], key: str) -> None:
     assert f'"{key}"' in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 220
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"ssm__time_step_rank": 0}, "mamba2.ssm.time_step_rank"),
+        ({"ssm__state_size": 2**31 - 1}, "mamba2.ssm.state_size"),
+    ],
+)
+def test_a_recurrent_state_that_cannot_be(changes: dict[str, Any], key: str) -> None:
+    sound = {"ssm__conv_kernel": 4, "ssm__inner_size": 1024, "ssm__state_size": 128, "ssm__time_step_rank": 16}
+    assert read("mamba2", **sound).ssm_time_step_rank == 16
+    with pytest.raises(HyperparameterError) as caught:
+        read("mamba2", **sound | changes)
+    assert caught.value.key == key
 
 
 def test_missing_window_keys_are_named() -> None:
