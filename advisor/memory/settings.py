@@ -20,8 +20,9 @@ class RunSettings(BaseModel):
     """Tokens of context asked for, all slots together where the cache is unified."""
     slots: int = Field(ge=1, le=256)
     unified_kv: bool
-    batch: int = Field(ge=1, le=2**20)
-    ubatch: int = Field(ge=1, le=2**20)
+    batch: int = Field(ge=1, le=2**31 - 1)
+    """transformers reads a prompt as one batch, however long it is."""
+    ubatch: int = Field(ge=1, le=2**31 - 1)
     type_k: CacheType
     type_v: CacheType
     flash_attention: Literal["on", "off", "auto"]

@@ -90,6 +90,12 @@ def test_transformers_without_a_gpu_lies_on_the_host() -> None:
     assert found.plan.devices[1].overhead_bytes > 512 * MIB
 
 
+def test_transformers_reads_a_prompt_of_millions_of_tokens_as_one_batch() -> None:
+    short, long = (ask("llama-4-scout", "transformers", context=context) for context in (2**20, 2**21))
+    assert (short.plan.settings.batch, long.plan.settings.batch) == (2**20, 2**21)
+    assert long.plan.devices[0].compute_bytes > short.plan.devices[0].compute_bytes
+
+
 def test_vllm_packs_four_bits_with_a_scale_and_a_zero_point_for_128_weights() -> None:
     names = ("bf16", "fp8", "awq", "gptq")
     sizes = {name: ask("llama-3.1-8b", "vllm", quant=name).plan.devices[0].weights_bytes for name in names}
