@@ -5,7 +5,7 @@ import streamlit as st
 from advisor.machines.here import HERE
 from advisor.question import MachineAsked
 from advisor.ui.inert import inert
-from advisor.ui.machine_bar import machine_choice
+from advisor.ui.machine_bar import machine_choice, on_page
 from advisor.ui.machine_view import findings_table, gpu_limit, look_and_measure, profile_table
 from advisor.ui.state import address_of, complaints, open_question, publish
 from advisor.words import machine_line
@@ -28,8 +28,10 @@ with shown:
     if chosen.here:
         look_and_measure()
     profile_table(machine)
-    for sentence in (*chosen.assumptions, *machine.notes):
-        st.caption(inert(sentence))
+    for sentence in (*chosen.assumptions, *map(on_page, machine.notes)):
+        # The GPU's limit has a section of its own.
+        if not (machine.raise_gpu_limit and machine.raise_gpu_limit in sentence):
+            st.caption(inert(sentence))
     gpu_limit(machine)
     if chosen.here:
         st.subheader("How it was found", anchor=False)

@@ -65,7 +65,7 @@ def first_machine() -> tuple[MachineProfile, tuple[str, ...]]:
     if not settings().hosted:
         return HERE.now().profile, ()
     machine, assumptions = adjust(find_machine(USUAL))
-    return machine, tuple(map(_on_page, assumptions))
+    return machine, tuple(map(on_page, assumptions))
 
 
 def machine_bar(opened: Opened[M]) -> Chosen:
@@ -115,11 +115,11 @@ def machine_choice(opened: Opened[M]) -> Chosen:
     except HeadroomError as error:
         shown = _base(first())
         assert shown is not None
-        return Chosen(MachineAsked(machine=first()), shown, (), f"{_on_page(sentence(error))} {_shown_instead()}")
-    return Chosen(fields, machine, tuple(map(_on_page, assumptions)), complaint)
+        return Chosen(MachineAsked(machine=first()), shown, (), f"{on_page(sentence(error))} {_shown_instead()}")
+    return Chosen(fields, machine, tuple(map(on_page, assumptions)), complaint)
 
 
-def _on_page(said: str) -> str:
+def on_page(said: str) -> str:
     """A sentence about the machine with the names of a page's fields in the place of the command's options."""
     for option, field in _FIELDS.items():
         said = said.replace(option, field)
@@ -139,7 +139,7 @@ def _refused(base: MachineProfile | None, asked: MachineAsked) -> str | None:
     try:
         adjust(base, **_without_name(asked))
     except HeadroomError as error:
-        return f"{_on_page(sentence(error))} Shown instead: the machine without that number."
+        return f"{on_page(sentence(error))} Shown instead: the machine without that number."
     return None
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 import streamlit as st
 
 from advisor.errors import HeadroomError
+from advisor.machines.apple_limit import NEWER_MACOS
 from advisor.machines.bandwidth import BandwidthMeasurement, measure_bandwidth
 from advisor.machines.detect import Finding
 from advisor.machines.here import HERE
@@ -31,7 +32,9 @@ def gpu_limit(machine: MachineProfile) -> None:
         return
     st.subheader("How much the GPU may take", anchor=False)
     share = f" of {format_size(machine.memory.capacity_bytes)}" if machine.memory.capacity_bytes else ""
-    st.markdown(f"By default **{format_size(machine.gpu_limit_bytes)}**{share}.")
+    is_mac = any(gpu.vendor == "apple" for gpu in machine.gpus)
+    older = f" with macOS {NEWER_MACOS}; an older one gives less" if is_mac and machine.origin != "detected" else ""
+    st.markdown(f"By default **{format_size(machine.gpu_limit_bytes)}**{share}{older}.")
     if machine.raise_gpu_limit:
         st.code(machine.raise_gpu_limit, language=None, wrap_lines=True)
         st.caption(

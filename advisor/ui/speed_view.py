@@ -34,6 +34,8 @@ def speed_view(answer: Answer, charts: Charts) -> None:
     if speed is None or speed.generate_tps is None:
         st.caption("Not known: nobody has told the bandwidth of this machine's memory. It can be given with the machine.")
         return
+    if result.verdict is not None and result.verdict.verdict == "no":
+        st.caption("It does not fit as it stands. These would be its speeds if the memory that is missing were there.")
     grade, title = speed.known_by, _GRADES[speed.grade]
     first = speed.time_to_first_token_s
     numbers(

@@ -68,6 +68,20 @@ def test_a_mac_is_asked_for_its_memory(app):
     assert "sudo sysctl iogpu.wired_limit_mb" in app.at.code[0].value
 
 
+@pytest.mark.parametrize("machine", ["m1-7", "strix-halo-395"])
+def test_the_limit_of_a_gpu_is_said_once(app, machine):
+    app.open("machine", machine=machine)
+    assert "sudo " in app.at.code[0].value or "ttm" in app.at.code[0].value
+    assert app.at.code[0].value not in app.captions
+    assert ("an older one gives less" in app.reasons) == (machine == "m1-7")
+
+
+def test_notes_name_no_option_of_the_command(app):
+    for machine in ("mi250x", "b200", "4x-mi50-16gb"):
+        app.open("machine", machine=machine)
+        assert "--" not in app.captions
+
+
 def test_a_size_out_of_an_address_that_was_never_sold_stays(app):
     app.open("machine", machine="m2-8", memory_gib="20")
     assert app.address["memory_gib"] == "20"

@@ -347,3 +347,12 @@ def test_a_machine_that_is_not_understood_is_not_kept(app):
     app.open("model", machine="rtx-4090", gpus="many")
     assert app.address["machine"] == "detected"
     assert len(app.warnings) == 1
+
+
+def test_what_does_not_fit_has_speeds_only_with_a_word_of_warning(app):
+    said = "It does not fit as it stands."
+    app.open("model", model="deepseek-r1-671b", quant="Q4_K_M", machine="4x-rtx-3090")
+    assert app.heading.startswith("Does not fit")
+    assert said in app.captions
+    app.open("model", model="llama-3.1-8b", quant="Q4_K_M", machine="4x-rtx-3090")
+    assert said not in app.captions
