@@ -27,6 +27,10 @@ class Part(NamedTuple):
     suffix: str
     """".gguf", as it is written."""
 
+    def beside(self, number: int) -> str:
+        """The file name of another part of the same model."""
+        return f"{self.stem}-{number:05}-of-{self.parts:05}{self.suffix}"
+
 
 def part_of(name: str) -> Part | None:
     """What a file name says of the part that it is; None where it is not that of a part."""
@@ -50,7 +54,7 @@ def part_names(name: str, count: int) -> tuple[str, ...]:
             f"is a part of a model split into {count:,}, and its name does not say so",
             advice=f'give the parts the names they were published with, such as "{model_stem(name)}-00001-of-{count:05}.gguf"',
         )
-    return tuple(f"{part.stem}-{number:05}-of-{count:05}{part.suffix}" for number in range(1, count + 1))
+    return tuple(map(part.beside, range(1, count + 1)))
 
 
 def join_parts(headers: "Sequence[GGUFHeader]") -> "GGUFHeader":

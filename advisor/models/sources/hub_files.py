@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Literal
 
 from advisor.errors import QuestionError
-from advisor.models.gguf_split import part_names, part_of
+from advisor.models.gguf_split import part_of
 from advisor.models.metadata import quantization_in_name
 from advisor.models.quantization_names import parse_quantization
 
@@ -16,6 +17,7 @@ Kind = Literal["gguf", "mlx", "transformers", "other"]
 CONFIG = "config.json"
 MOST_FILES = 20_000
 _LONGEST_PATH = 512
+_MOST_MISSING = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # gguf_filename_is_model, llama.cpp common/download.cpp:638-651: what lies beside models and is none.
 _BESIDE = re.compile(r"imatrix|mtp-|eagle3-|dflash-|dspark-", re.IGNORECASE)
@@ -48,7 +50,7 @@ class HubModel:
     """As llama.cpp names it; None where neither file nor folder says it."""
     parts: tuple[HubFile, ...]
     missing: tuple[str, ...] = ()
-    """Names of parts that should be there and are not."""
+    """Names of parts that should be there and are not: the first few."""
 
     @property
     def size(self) -> int | None:
@@ -103,10 +105,10 @@ def repository(
 ) -> Repository:
     """The repository whose files are `files`. Paths that could lead out of a folder, or are no usual paths, are left out."""
     sound = [file for file in files if _is_sound(file.path)][:MOST_FILES]
-    gguf = [file for file in sound if file.path.lower().endswith(".gguf")]
-    projectors = tuple(file for file in gguf if "mmproj" in file.name.lower())
-    models = _models([file for file in gguf if file not in projectors and not _BESIDE.search(file.name)])
-    others = tuple(file for file in sound if file not in gguf)
+    gguf = [file for file in sound if _is_gguf(file)]
+    projectors = tuple(file for file in gguf if _is_projector(file))
+    models = _models([file for file in gguf if not _is_projector(file) and not _BESIDE.search(file.name)])
+    others = tuple(file for file in sound if not _is_gguf(file))
     return Repository(repo, revision, _kind(models, others, tags), gated, models, projectors, others, read_at)
 
 
@@ -164,6 +166,14 @@ def _listed(models: Iterable[HubModel]) -> str:
     return ", ".join(shown) if shown else "no GGUF files"
 
 
+def _is_gguf(file: HubFile) -> bool:
+    return file.path.lower().endswith(".gguf")
+
+
+def _is_projector(file: HubFile) -> bool:
+    return "mmproj" in file.name.lower()
+
+
 def _models(files: list[HubFile]) -> tuple[HubModel, ...]:
     groups: dict[str, list[HubFile]] = {}
     for file in sorted(files, key=lambda file: file.path):
@@ -179,11 +189,12 @@ def _model(stem: str, parts: list[HubFile]) -> HubModel:
     path = PurePosixPath(stem)
     label = quantization_in_name(path.name) or (quantization_in_name(path.parent.name) if path.parent.name else None)
     first = part_of(parts[0].name)
-    if first is None or first.parts > MOST_FILES:
+    if first is None:
         return HubModel(stem, label, tuple(parts))
     here = {part.name for part in parts}
-    missing = tuple(name for name in part_names(parts[0].name, first.parts) if name not in here)
-    return HubModel(stem, label, tuple(parts), missing)
+    # A name may say that it is one of a billion.
+    missing = (name for name in map(first.beside, range(1, first.parts + 1)) if name not in here)
+    return HubModel(stem, label, tuple(parts), tuple(islice(missing, _MOST_MISSING)))
 
 
 def _kind(models: tuple[HubModel, ...], others: tuple[HubFile, ...], tags: Iterable[str]) -> Kind:

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -348,6 +349,29 @@ def test_files_are_grouped() -> None:
     assert next(model for model in found.models if model.quantization == "BF16").missing == (
         "gemma-3-4b-it-00002-of-00003.gguf",
     )
+
+
+@pytest.mark.parametrize("count", [20_000, 999_999_999])
+def test_names_that_say_that_they_are_parts_of_very_many(count: int) -> None:
+    """All of their names were made: 200 such files took 400 MiB."""
+    files = [HubFile(f"m{index}-00001-of-{count}.gguf", 100, None) for index in range(200)]
+    tracemalloc.start()
+    found = repository("o/r", "main", files, gated=False)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.models) == 200
+    assert all(model.size is None for model in found.models)
+    assert found.models[0].missing[0] == f"m0-00002-of-{count}.gguf"
+    assert most < 4 * 2**20
+
+
+def test_a_repository_of_very_many_files_is_listed_in_a_moment() -> None:
+    """Every file was compared with every other: 15 seconds of the processor."""
+    files = [HubFile(f"m{index}.gguf" if index % 2 else f"m{index}.txt", 100, None) for index in range(20_000)]
+    began = time.process_time()
+    found = repository("o/r", "main", files, gated=False)
+    assert (len(found.models), len(found.others)) == (10_000, 10_000)
+    assert time.process_time() - began < 5
 
 
 CHOICES = [
