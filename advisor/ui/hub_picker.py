@@ -1,7 +1,9 @@
 """A model of the hub: search or paste, choose a file by its size and verdict. Nothing is asked of the hub before a click."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
@@ -30,6 +32,7 @@ _HITS = "hub:hits"
 _WRONG = "hub:wrong"
 _MOST_HITS = 20
 _FOLDED = 90
+_MOST_JUDGED = 200
 
 
 @dataclass(frozen=True)
@@ -155,11 +158,12 @@ def _chosen(opened: Opened[Question], address: HubAddress, machine: MachineProfi
 
 def _of_files(opened: Opened[Question], address: HubAddress, found: Repository, machine: MachineProfile | None) -> OfHub:
     """The file chosen of a repository, each with its size and, from one header, its verdict on the machine."""
-    files = {_text_of(found, model): model for model in found.models if not model.missing}
+    texts = _texts(found)
+    files = {text: model for model, text in texts.items() if not model.missing}
     if not files:
         raise QuestionError(f'no model of "{found.repo}" is whole; choose another repository')
     key = f"hub:file:{found.repo}@{found.revision}"
-    usual = _text_of(found, _usual(found, address))
+    usual = texts[_usual(found, address)]
     if st.session_state.get(key) not in files:
         st.session_state[key] = usual if usual in files else next(iter(files))
     with st.spinner("Reading the header …"):
@@ -194,25 +198,31 @@ def _usual(found: Repository, address: HubAddress) -> HubModel:
         return found.models[-1]
 
 
-def _text_of(found: Repository, model: HubModel) -> str:
-    """What names this file in a question: by its quantization where no other file has it, else by its path."""
-    if found.revision != "main":
-        return f"hf://{found.repo}@{found.revision}/{model.parts[0].path}"
-    alone = model.quantization and sum(other.quantization == model.quantization for other in found.models) == 1
-    return f"{found.repo}:{model.quantization}" if alone else f"{found.repo}/{model.parts[0].path}"
+def _texts(found: Repository) -> dict[HubModel, str]:
+    """What names each file in a question: by its quantization where no other file has it, else by its path."""
+    count = Counter(model.quantization for model in found.models)
+
+    def text(model: HubModel) -> str:
+        if found.revision != "main":
+            return f"hf://{found.repo}@{found.revision}/{model.parts[0].path}"
+        alone = model.quantization and count[model.quantization] == 1
+        return f"{found.repo}:{model.quantization}" if alone else f"{found.repo}/{model.parts[0].path}"
+
+    return {model: text(model) for model in found.models}
 
 
 def _verdicts(
     question: Question, files: dict[str, HubModel], model: ModelMetadata, own: str, machine: MachineProfile | None
 ) -> dict[str, str]:
-    """Whether each file fits the machine, at the context asked for. Files whose quantization is not known have none."""
+    """Whether each file fits the machine, at the context asked for. Files whose quantization is not known have none, nor have
+    those beyond the first `_MOST_JUDGED`: a repository may have ten thousand."""
     from advisor.models.sources.hub_models import in_quantization
 
     if machine is None:
         return {}
     plain = Question(model="any", context=question.context)
     found: dict[str, str] = {}
-    for text, file in files.items():
+    for text, file in islice(files.items(), _MOST_JUDGED):
         try:
             sized = model if text == own else in_quantization(model, file.quantization or "", file.size)
             verdict = estimate_for(plain, sized, machine).verdict

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
+from advisor.machines.loaded import Loaded
 from advisor.models.sources import hub as hub_module
 from advisor.models.sources.files import FoundModel
-from advisor.machines.loaded import Loaded
 from advisor.settings import settings
-from advisor.ui import found_here, hub_download
+from advisor.ui import found_here, hub_download, hub_picker
 from tests.models.real_files import smollm2, sparse_gemma
 from tests.models.sources.hub_server import Fault, running_hub
 from tests.pages.conftest import plain
@@ -61,6 +61,14 @@ def test_an_address_is_read_after_a_click(app, hub):
     app.at.segmented_control(key="model:source").set_value("hub")
     app.run()
     assert len(hub.requests) == asked
+
+
+def test_of_very_many_files_the_first_are_judged(app, hub, monkeypatch):
+    """A repository made of ten thousand kept the processor busy for half a minute, each time the page was drawn."""
+    monkeypatch.setattr(hub_picker, "_MOST_JUDGED", 2)
+    search(open_hub(app), GEMMA)
+    files = app.at.selectbox(key=f"hub:file:{GEMMA}@main")
+    assert files.options == ["Q4_K_M · 241 MiB · fits", "Q6_K · 241 MiB · fits", "Q8_0 · 241 MiB"]
 
 
 def test_search_choose_and_plan(app, hub):
