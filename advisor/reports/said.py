@@ -215,7 +215,8 @@ def memory_line(report: HardwareReport, system: UnitSystem = "GiB") -> str:
     pools = [pool for pool in report.plan.pools if pool.kind != "ram"] or list(report.plan.pools)
     total = format_size(sum(pool.total_bytes for pool in pools), system)
     rooms = [pool.capacity_bytes for pool in pools]
-    where = "on the GPU" if pools[0].kind == "vram" else "in memory"
+    on_gpu = "on the GPU" if len(pools) == 1 else "on the GPUs"
+    where = on_gpu if pools[0].kind == "vram" else "in memory"
     if any(room is None for room in rooms):
         return f"{total} {where}"
     return f"{total} of {round_size(sum(room or 0 for room in rooms), system)} {where}"

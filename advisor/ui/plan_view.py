@@ -119,7 +119,7 @@ def difference_table(known: BestKnown) -> None:
     names = [name for name in COMPONENTS if name != "overhead" and (ours[name] or theirs[name])]
     sizes = [(COMPONENTS[name], ours[name], theirs[name]) for name in names]
     sizes.append(("Together", sum(ours[name] for name in names), sum(theirs[name] for name in names)))
-    rows = [[name, format_size(one), format_size(other), _difference(one, other)] for name, one, other in sizes]
+    rows = [[name, format_size(one), format_size(other), difference_said(one, other)] for name, one, other in sizes]
     with st.expander("Formula and engine side by side"):
         table(
             ("", "Formula", "Engine", "The formula is off by"),
@@ -130,11 +130,13 @@ def difference_table(known: BestKnown) -> None:
         )
 
 
-def _difference(ours: int, theirs: int) -> str:
+def difference_said(ours: int, theirs: int) -> str:
+    """How far `ours` is from `theirs` in bytes, and in per cent where two decimals show it: "+1.00 MiB (+10.00 %)"."""
     if ours == theirs:
         return "nothing"
-    share = f" ({100 * (ours / theirs - 1):+.2f} %)" if theirs else ""
-    return f"{'+' if ours > theirs else '-'}{format_size(abs(ours - theirs))}{share}"
+    share = f"{100 * (ours / theirs - 1):+.2f} %" if theirs else ""
+    said = f"{'+' if ours > theirs else '-'}{format_size(abs(ours - theirs))}"
+    return f"{said} ({share})" if share.strip("+-0. %") else said
 
 
 def plan_table(result: Estimate) -> None:

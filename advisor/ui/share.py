@@ -20,7 +20,11 @@ def share(make: Callable[..., HardwareReport], *, key: str) -> None:
         where = "on this site" if settings().hosted else "on this computer, until you pass it on"
         st.caption(f"Machine, model, settings and numbers, without names, paths or addresses. It is kept {where}.")
         note = st.text_input("A note, if you like", key=f"{key}:note", max_chars=_MOST_NOTE)
-        listed = st.checkbox("Put it on the community's list", key=f"{key}:listed")
+        listed = st.checkbox(
+            "Put it on the community's list",
+            key=f"{key}:listed",
+            help="The page Community shows measured speeds; forecasts are in its data only.",
+        )
         if st.button("Make the report", key=f"{key}:share"):
             try:
                 id_ = keep(make(note=note.strip()), listed=listed)

@@ -6,6 +6,7 @@ import pytest
 from advisor.engine.status import EngineStatus
 from advisor.errors import EngineFailedError
 from advisor.ui import engine_grade
+from advisor.ui.plan_view import difference_said
 from tests.models.gguf_builder import STRING, U32, Builder
 
 NUMBERS = ("Memory in all", "Weights", "KV cache", "Longest context that fits")
@@ -356,3 +357,16 @@ def test_what_does_not_fit_has_speeds_only_with_a_word_of_warning(app):
     assert said in app.captions
     app.open("model", model="llama-3.1-8b", quant="Q4_K_M", machine="4x-rtx-3090")
     assert said not in app.captions
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        (4096, 4096, "nothing"),
+        (3 * 2**30 - 980, 3 * 2**30, "-980 B"),  # a share that rounds to nothing is not said
+        (11 * 2**20, 10 * 2**20, "+1.00 MiB (+10.00 %)"),
+        (1024, 0, "+1.00 KiB"),
+    ],
+)
+def test_how_far_the_formula_is_off(ours, theirs, said):
+    assert difference_said(ours, theirs) == said
