@@ -17,7 +17,10 @@ from pathlib import Path
 
 _EDGE = r"(?:(?<=[\s\"'(\[{<=:,;|])|^)"
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>]+", re.IGNORECASE)
-_EMAIL = re.compile(r"[^\s@\"'<>,;:()]+@[^\s@\"'<>,;:()]+\.[\w-]+")
+_WORD = r"[^\s@\"'<>,;:()]+"
+_EMAIL = re.compile(rf"{_WORD}(?P<found>@{_WORD}\.[\w-]+)?")
+"""Any word, and it is an address only where `found` follows: so each word is looked at once, however long it is. So with
+`_LOCAL_NAME`."""
 _FOLDER = r"[^\s\\/\"'<>|:;,]*(?: [^\s\\/\"'<>|:;,]+){0,2}[\\/]"
 """One folder of a path; people's names, and so their folders, may hold spaces."""
 _FILE = r"[^\s\\/\"'<>|:;,]*"
@@ -28,7 +31,9 @@ _INNER_PATH = re.compile(
 _UUID = re.compile(r"\b(?:GPU-|MIG-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 _MAC = re.compile(r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b", re.IGNORECASE)
 _SERIAL = re.compile(r"\bserial(?:[ _-]?(?:number|no)\b\.?\s*(?:[:=#]|is)?|\s*[:=#])\s*[\w-]+", re.IGNORECASE)
-_LOCAL_NAME = re.compile(r"\b[\w-]+\.(?:local|lan|home|internal|localdomain|corp|intranet)\b", re.IGNORECASE)
+_LOCAL_NAME = re.compile(
+    r"(?:\w|\b-)[\w-]*(?P<found>\.(?:local|lan|home|internal|localdomain|corp|intranet)\b)?", re.IGNORECASE
+)
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]\w)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?", re.IGNORECASE)
 _COMMON = frozenset(("root", "user", "admin", "administrator", "localhost", "localdomain", "ubuntu", "debian", "pi", "home"))
@@ -40,13 +45,13 @@ def shareable(text: str) -> str:
     text = printable(text)
     for pattern, shown in (
         (_ADDRESS, "(address)"),
-        (_EMAIL, "(address)"),
+        (_EMAIL, lambda match: "(address)" if match["found"] else match[0]),
         (_UUID, "(id)"),
         (_MAC, "(address)"),
         (_PATH, "(path)"),
         (_INNER_PATH, "(path)"),
         (_SERIAL, "(number)"),
-        (_LOCAL_NAME, "(host)"),
+        (_LOCAL_NAME, lambda match: "(host)" if match["found"] else match[0]),
     ):
         text = pattern.sub(shown, text)
     return _IPV6.sub(_if_address, _IPV4.sub(_if_address, text))

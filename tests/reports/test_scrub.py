@@ -90,3 +90,18 @@ def test_long_texts_take_no_longer(evil):
     began = time.process_time()
     shareable(evil)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("word", ["a" * 40_000, "a-" * 20_000, "-a" * 20_000, "a@" + "a" * 40_000])
+def test_each_word_is_looked_at_once(word):
+    """A report of long words was read for three seconds, in which the server answered nobody."""
+    import time
+
+    began = time.process_time()
+    assert shareable(word) == word
+    assert time.process_time() - began < 0.5
+
+
+def test_addresses_that_touch_each_other_all_go():
+    assert shareable("a@b.c!d@e.f") == "(address)(address)"
+    assert shareable("x.local-b.lan") == "(host)(host)"
