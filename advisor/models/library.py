@@ -15,6 +15,8 @@ from advisor.models.search import Found, SearchIndex
 __all__ = ["CATALOGUE", "Catalogue", "CatalogueModel", "FactsModel", "ListedModel", "catalogue", "read_family"]
 
 _FOLDER = Path(__file__).parent / "catalogue"
+_SHOWN = 80
+"""Letters of a name that a sentence repeats."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,12 @@ class Catalogue:
         for fitting in ([one.model for one in found if one.named], [one.model for one in found if one.whole]):
             if len(fitting) == 1:
                 return self._named[_plain(fitting[0].id)]
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         if len(partial) > 1:
-            raise QuestionError(f'"{text}" may be any of {_listed(sorted(partial))}; name one of them', field="model")
+            raise QuestionError(f'"{shown}" may be any of {_listed(sorted(partial))}; name one of them', field="model")
         near = [one.model.id for one in found[:6]]
         hint = f"; near it are {_listed(near)}" if near else ""
-        raise QuestionError(f'there is no model "{text}" in the catalogue{hint}', field="model")
+        raise QuestionError(f'there is no model "{shown}" in the catalogue{hint}', field="model")
 
     def _unplanned(self, model: FactsModel) -> UnplannedModelError:
         """The error that says what is known of `model` and what is missing."""

@@ -86,6 +86,9 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
     assert caught.value.field == "model"
     with pytest.raises(QuestionError, match=r'"phi-3" may be any of phi-3'):
         catalogue().find("phi-3")
+    with pytest.raises(QuestionError, match=r'there is no model "a{80}\.\.\."') as caught:
+        catalogue().find("a" * 4000)
+    assert len(str(caught.value)) < 300
     with pytest.raises(QuestionError, match="there is no model"):
         catalogue().find("")
 
