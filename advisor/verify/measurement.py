@@ -182,7 +182,8 @@ class Plan(_Strict):
     devices: Annotated[tuple[PlannedDevice, ...], Field(min_length=1, max_length=65)]
     pools: Annotated[tuple[PlannedPool, ...], Field(min_length=1, max_length=65)]
     verdict: Literal["fits", "tight", "partial", "no"] | None = None
-    reasons: Annotated[tuple[Text, ...], Field(max_length=40)] = ()
+    reasons: Annotated[tuple[Text, ...], Field(max_length=80)] = ()
+    """A sentence for each memory, of 64 GPUs and the system at most, and some about what lies where."""
 
 
 class Failure(_Strict):

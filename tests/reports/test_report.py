@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from advisor.errors import QuestionError
+from advisor.estimate import estimate
+from advisor.question import Question
 from advisor.reports import making, stored
 from advisor.reports.making import machine_part, report_of_measurement
 from advisor.reports.render import badge_text
@@ -30,6 +32,14 @@ def test_a_plan_becomes_a_report():
     # advisor estimate llama-3.1-8b --quant Q4_K_M --machine rtx-4090: 1,024 MiB of KV cache on the GPU.
     assert report.plan.devices[0].kv_cache_bytes == 1024 * 2**20
     assert report.measurement is None
+
+
+def test_a_plan_on_as_many_gpus_as_a_question_may_have_becomes_a_report():
+    answer = estimate(Question(model="llama-3.1-405b", quant="Q4_K_M", machine="rtx-4090", gpus=64, gpu_layers=9))
+    report = making.report_of_estimate(answer, now=NOW)
+    assert len(report.plan.devices) == 65
+    assert report.plan.reasons == answer.verdict.reasons
+    assert len(report.plan.reasons) > 64
 
 
 def test_a_run_becomes_a_report():
