@@ -221,6 +221,6 @@ def test_a_duration_is_said_in_the_unit_that_fits(value: float, words: str) -> N
 def test_a_speed_is_said_with_its_range_and_grade() -> None:
     speed = SpeedForecast(Range(35, 41, 47), Range(800, 1000, 1300), Range(0.4, 0.5, 0.7), None, "typical", ())
     assert speed_line(speed) == (
-        "About 41 (35 to 47) tokens/s, faster than you read; reads prompts at 1,000 (800 to 1,300) tokens/s, so 512 tokens take "
-        "0.50 s until the first word (typical; the range holds 80 % of cases)."
+        "About 41 (35 to 47) tokens/s, faster than you read; reads prompts at 1,000 (800 to 1,300) tokens/s, so 512 tokens "
+        "take 0.50 s until the first word (typical; the range holds 80 % of cases)."
     )
