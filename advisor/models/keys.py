@@ -89,7 +89,7 @@ def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = 
 
 def _refuse_endless(hp: Hyperparameters, reader: KeyReader) -> None:
     """Raises HyperparameterError where numbers that are small enough alone make weights, caches and graphs beyond all whole
-    numbers, or a recurrent state that is divided among no heads."""
+    numbers, or where a state or a compressed cache is divided among no heads or groups."""
     heads = max(count * length for count, length in zip(hp.head_count, hp.key_length, strict=True))
     wide = max(heads, *hp.k_width, *hp.v_width)
     inner = max(*hp.feed_forward_length, max(hp.expert_count, 1) * hp.expert_feed_forward_length, wide)
@@ -106,9 +106,19 @@ def _refuse_endless(hp: Hyperparameters, reader: KeyReader) -> None:
             raise HyperparameterError(
                 f'The key "{key}" leads to {found:,} {what}, more than any model has; the file is damaged.', key=key
             )
-    if any(hp.recurrent) and hp.ssm_inner_size and not hp.ssm_time_step_rank:
-        key = reader.full_name("ssm.time_step_rank")
-        raise HyperparameterError(f'The key "{key}" is 0, but must be at least 1; the file is damaged.', key=key)
+    states = any(hp.recurrent) and hp.ssm_inner_size > 0
+    for name, needed, found in (
+        ("ssm.time_step_rank", states, hp.ssm_time_step_rank),
+        (
+            "ssm.group_count",
+            states and hp.architecture not in (*_UNGROUPED, "plamo2"),
+            hp.ssm_group_count,
+        ),  # conversion/plamo.py:113
+        ("attention.head_count", hp.kv_lora_rank > 0, max(hp.head_count)),
+    ):
+        if needed and not found and reader.has(name):
+            key = reader.full_name(name)
+            raise HyperparameterError(f'The key "{key}" is 0, but must be at least 1; the file is damaged.', key=key)
 
 
 def _rule(reader: KeyReader) -> tuple[Architecture, tuple[str, ...]]:

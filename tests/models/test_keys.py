@@ -417,15 +417,22 @@ def test_a_wrong_key_is_named(changes: dict[str, Any], key: str) -> None:
     ("changes", "key"),
     [
         ({"ssm__time_step_rank": 0}, "mamba2.ssm.time_step_rank"),
+        ({"ssm__group_count": 0}, "mamba2.ssm.group_count"),
         ({"ssm__state_size": 2**31 - 1}, "mamba2.ssm.state_size"),
     ],
 )
 def test_a_recurrent_state_that_cannot_be(changes: dict[str, Any], key: str) -> None:
     sound = {"ssm__conv_kernel": 4, "ssm__inner_size": 1024, "ssm__state_size": 128, "ssm__time_step_rank": 16}
+    sound["ssm__group_count"] = 1
     assert read("mamba2", **sound).ssm_time_step_rank == 16
     with pytest.raises(HyperparameterError) as caught:
         read("mamba2", **sound | changes)
     assert caught.value.key == key
+
+
+def test_latent_attention_without_heads_is_refused() -> None:
+    with pytest.raises(HyperparameterError, match=r'"deepseek2\.attention\.head_count" is 0'):
+        read("deepseek2", attention__head_count=0, attention__kv_lora_rank=512)
 
 
 def test_missing_window_keys_are_named() -> None:
