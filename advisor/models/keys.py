@@ -107,13 +107,10 @@ def _refuse_endless(hp: Hyperparameters, reader: KeyReader) -> None:
                 f'The key "{key}" leads to {found:,} {what}, more than any model has; the file is damaged.', key=key
             )
     states = any(hp.recurrent) and hp.ssm_inner_size > 0
+    grouped = states and hp.architecture not in (*_UNGROUPED, "plamo2")  # whose files say 0: conversion/plamo.py:113
     for name, needed, found in (
         ("ssm.time_step_rank", states, hp.ssm_time_step_rank),
-        (
-            "ssm.group_count",
-            states and hp.architecture not in (*_UNGROUPED, "plamo2"),
-            hp.ssm_group_count,
-        ),  # conversion/plamo.py:113
+        ("ssm.group_count", grouped, hp.ssm_group_count),
         ("attention.head_count", hp.kv_lora_rank > 0, max(hp.head_count)),
     ):
         if needed and not found and reader.has(name):
