@@ -11,7 +11,7 @@ from typing import Any
 from advisor.errors import HyperparameterError
 from advisor.models.architectures import ARCHITECTURES, Architecture, Recurrence
 from advisor.models.hyperparameters import Attention, Hyperparameters
-from advisor.models.key_reader import MAX_BLOCKS, MAX_HEAD_WIDTH, MAX_HEADS, MAX_STATE, MAX_WEIGHTS, KeyReader
+from advisor.models.key_reader import MAX_BLOCKS, KeyReader
 from advisor.models.keys_attention import (
     attention_blocks,
     caching_blocks,
@@ -20,15 +20,16 @@ from advisor.models.keys_attention import (
     recurrent_blocks,
     windowed_blocks,
 )
+from advisor.models.keys_damaged import UNGROUPED, refuse_damaged
 from advisor.models.keys_experts import Experts, read_experts
 
 
 def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = ()) -> Hyperparameters:
     """Hyperparameters of the model that `keys` describe ("general.architecture", "llama.block_count", ...).
 
-    `tensor_names` are looked at only where keys cannot tell which blocks have experts. An architecture that llama.cpp does not
-    know is read by the general rule and says so in `assumptions`. Raises HyperparameterError naming the key that is missing or
-    impossible.
+    `tensor_names` are looked at where keys cannot tell which blocks have experts, and for what contradicts them. An
+    architecture that llama.cpp does not know is read by the general rule and says so in `assumptions`. Raises
+    HyperparameterError naming the key that is missing or impossible.
     """
     name = keys.get("general.architecture")
     if not isinstance(name, str) or not name:
@@ -83,39 +84,8 @@ def hyperparameters(keys: Mapping[str, object], tensor_names: Collection[str] = 
         per_layer_embedding_length=reader.number("embedding_length_per_layer_input", 0),
         compress_ratios=_compress_ratios(reader, blocks) if name == "deepseek4" else (),
     )
-    _refuse_endless(result, reader)
+    refuse_damaged(result, rule, reader, tensor_names)
     return _with_extra_blocks(replace(result, caches_indexer_keys=indexer_blocks(reader, rule, result)), reader)
-
-
-def _refuse_endless(hp: Hyperparameters, reader: KeyReader) -> None:
-    """Raises HyperparameterError where numbers that are small enough alone make weights, caches and graphs beyond all whole
-    numbers, or where a state or a compressed cache is divided among no heads or groups."""
-    heads = max(count * length for count, length in zip(hp.head_count, hp.key_length, strict=True))
-    wide = max(heads, *hp.k_width, *hp.v_width)
-    inner = max(*hp.feed_forward_length, max(hp.expert_count, 1) * hp.expert_feed_forward_length, wide)
-    weights = hp.embedding_length * max(hp.vocab_size, hp.block_count * inner)
-    for name, what, found, most in (
-        ("attention.head_count", "heads a block", max(hp.head_count), MAX_HEADS),
-        ("attention.head_count_kv", "heads a block", max(hp.head_count_kv), MAX_HEADS),
-        ("attention.key_length", "elements in all heads", wide, MAX_HEAD_WIDTH),
-        ("ssm.state_size", "elements of state", max(hp.recurrent_state_elements, hp.conv_state_elements), MAX_STATE),
-        ("embedding_length", "weights", weights, MAX_WEIGHTS),
-    ):
-        if found > most:
-            key = reader.full_name(name)
-            raise HyperparameterError(
-                f'The key "{key}" leads to {found:,} {what}, more than any model has; the file is damaged.', key=key
-            )
-    states = any(hp.recurrent) and hp.ssm_inner_size > 0
-    grouped = states and hp.architecture not in (*_UNGROUPED, "plamo2")  # whose files say 0: conversion/plamo.py:113
-    for name, needed, found in (
-        ("ssm.time_step_rank", states, hp.ssm_time_step_rank),
-        ("ssm.group_count", grouped, hp.ssm_group_count),
-        ("attention.head_count", hp.kv_lora_rank > 0, max(hp.head_count)),
-    ):
-        if needed and not found and reader.has(name):
-            key = reader.full_name(name)
-            raise HyperparameterError(f'The key "{key}" is 0, but must be at least 1; the file is damaged.', key=key)
 
 
 def _rule(reader: KeyReader) -> tuple[Architecture, tuple[str, ...]]:
@@ -182,17 +152,13 @@ def _latent_fields(reader: KeyReader) -> dict[str, Any]:
     }
 
 
-_UNGROUPED = ("mamba", "jamba")
-"""Mamba 1: the engine does not look for groups (mamba.cpp, jamba.cpp)."""
-
-
 def _state_fields(reader: KeyReader, architecture: str, head_length: int) -> dict[str, Any]:
     rwkv = reader.has("wkv.head_size")
     return {
         "ssm_conv_kernel": reader.number("ssm.conv_kernel", 0),
         "ssm_inner_size": reader.number("ssm.inner_size", 0),
         "ssm_state_size": reader.number("ssm.state_size", 0),
-        "ssm_group_count": 0 if architecture in _UNGROUPED else reader.number("ssm.group_count", 0),
+        "ssm_group_count": 0 if architecture in UNGROUPED else reader.number("ssm.group_count", 0),
         "ssm_time_step_rank": reader.number("ssm.time_step_rank", 0),
         "shortconv_l_cache": reader.number("shortconv.l_cache", 0),
         "wkv_head_size": reader.number("wkv.head_size", 0),
