@@ -6,6 +6,7 @@ from advisor.ahead import USUAL_CONTEXT
 from advisor.fit import led_by
 from advisor.paths import pages_folder
 from advisor.question import FitQuestion, Question, RecommendQuestion
+from advisor.result_row import result_row
 from advisor.ui.cached import fit_on
 from advisor.ui.found_here import already_here
 from advisor.ui.glossary import QUESTIONS, ask
@@ -15,7 +16,7 @@ from advisor.ui.later import answer_of, later, redraw_when_done
 from advisor.ui.machine_bar import machine_bar
 from advisor.ui.results import results
 from advisor.ui.state import address_of, complaints, open_question, publish
-from advisor.words import best_line, result_row, tokens
+from advisor.words import best_line, tokens
 
 PAGE = "fit"
 
