@@ -15,6 +15,11 @@ class HeadroomError(Exception):
         super().__init__(_printable(message))
 
 
+def shortened(text: str, most: int) -> str:
+    """`text` as a sentence repeats it: its first `most` letters, where a stranger made it longer."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def _printable(text: str) -> str:
     """`text` without control characters: names out of a damaged file may hold anything, and messages end up on terminals."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from advisor.errors import shortened
+
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
 UnitSystem = Literal["GiB", "GB"]
@@ -21,7 +23,6 @@ _FACTORS = {
     "GIB": GIB,
     "TIB": TIB,
 }
-_SHOWN = 60
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", re.IGNORECASE)
 
 
@@ -40,8 +41,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     size = float(match[1]) * _FACTORS[match[2].upper()] if match else inf
     if size == inf:
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-        raise ValueError(f'"{shown}" is not a size; write a number and a unit, such as "24 GiB"')
+        raise ValueError(f'"{shortened(text, 60)}" is not a size; write a number and a unit, such as "24 GiB"')
     return int(size)
 
 

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from math import log2
 from pathlib import Path
 
-from advisor.errors import QuestionError, UnplannedModelError
+from advisor.errors import QuestionError, UnplannedModelError, shortened
 from advisor.models.catalogue_model import CATALOGUE, TOKENIZERS, CatalogueModel, FactsModel, ListedModel
 from advisor.models.catalogue_schema import CatalogueFile
 from advisor.models.search import Found, SearchIndex
@@ -15,8 +15,6 @@ from advisor.models.search import Found, SearchIndex
 __all__ = ["CATALOGUE", "Catalogue", "CatalogueModel", "FactsModel", "ListedModel", "catalogue", "read_family"]
 
 _FOLDER = Path(__file__).parent / "catalogue"
-_SHOWN = 80
-"""Letters of a name that a sentence repeats."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Catalogue:
         for fitting in ([one.model for one in found if one.named], [one.model for one in found if one.whole]):
             if len(fitting) == 1:
                 return self._named[_plain(fitting[0].id)]
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        shown = shortened(text, 80)
         if len(partial) > 1:
             raise QuestionError(f'"{shown}" may be any of {_listed(sorted(partial))}; name one of them', field="model")
         near = [one.model.id for one in found[:6]]
